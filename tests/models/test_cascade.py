@@ -27,7 +27,9 @@ from shortlist.models.ease import EASE
 from shortlist.models.feature_similarity import FeatureSimilarity
 from shortlist.models.registry import load, model_class
 from shortlist.models.towers.model import Ranking
+from shortlist.recommend.explain import explain_items
 from shortlist.recommend.query import Query
+from shortlist.recommend.rules import Rules
 from shortlist.scoring.selection import dense
 from shortlist.scoring.sparse import transposed
 from shortlist.testing import ModelContract, of_matrix, small_world, tiny
@@ -96,6 +98,12 @@ def fitted(ranker: str = "trees", candidates: int = 5) -> Cascade:
     stages = [UserCosine(neighbors=20), ItemCosine(), EASE(regularization=20)]
     settings: dict[str, Any] = {"ranker": ranker, "candidates": candidates, "rounds": 3}
     return Cascade(stages=stages, least=20, trees=30, **settings).fit(world())
+
+
+@cache
+def ranked_by_a_model() -> Cascade:
+    ranker = EASE(regularization=20)
+    return Cascade(stages=STAGES, ranker=ranker, candidates=5).fit(world())
 
 
 def expected_candidates(model: Cascade, user: Any, allowed: Any) -> set[int]:
@@ -268,6 +276,42 @@ class TestExplanations:
         last = model.recommend([0], k=60).table.to_pylist()[-1]
         parts = model.explain(0, last["item_id"]).parts
         assert sorted(parts.column("kind").to_pylist()) == ["not a candidate", "stage"]
+
+    @pytest.mark.parametrize("ranker", ["linear", "trees", "model"])
+    @pytest.mark.parametrize(
+        ("of_query", "of_call"),
+        [({}, {}), ({"allow": range(40, 60)}, {}), ({"deny": [3]}, {"deny": range(0, 60, 2)})],
+    )
+    def test_what_a_list_with_rules_holds_is_explained_under_these_rules(
+        self, ranker: str, of_query: Any, of_call: Any
+    ) -> None:
+        model = fitted(ranker) if ranker != "model" else ranked_by_a_model()
+        kinds: set[str] = set()
+        for asked in ({"user": 7}, {"history": [1, 2, 30]}):
+            query = Query(**asked, **of_query)
+            for seen in (True, False):
+                options = {"k": 60, "exclude_seen": seen, **of_call}
+                listed = model.recommend(queries=[query], **options)
+                items = listed.column("item_id")
+                explained = list(explain_items(model, query, items, rules=Rules(**of_call)))
+                assert [each.score for each in explained] == listed.column("score")
+                for each in explained:
+                    total = each.parts.column("amount").to_numpy().sum()
+                    assert total == pytest.approx(each.score, rel=1e-5, abs=1e-5)
+                kinds |= set(explained[0].parts.column("kind").to_pylist())
+        assert kinds == {"linear": {"stage"}, "model": {"ranker"}}.get(
+            ranker, {"stage", "constant"}
+        )
+
+    def test_a_query_that_no_stage_can_score_is_explained_by_the_ranker(self) -> None:
+        model = Cascade(stages=["ItemCosine"], ranker="ContentBased").fit(small_world().data)
+        query = Query(features={"city": "Seoul"})
+        listed = model.recommend(queries=[query], k=3)
+        for item, score in zip(listed.column("item_id"), listed.column("score"), strict=True):
+            explanation = model.explain(None, item, query=query)
+            assert explanation.parts.to_pylist() == [
+                {"kind": "ranker", "name": "ContentBased", "amount": score}
+            ]
 
     def test_features_are_among_the_parts(self) -> None:
         model = Cascade(stages=STAGES, ranker="trees", features=True, least=5, rounds=2, trees=20)
@@ -568,9 +612,33 @@ class TestRankingByAModel:
         whole = alone.recommend([7], k=60).column("item_id")
         listed = model.recommend([7], k=60)
         assert listed.column("item_id")[:8] == [item for item in whole if item in found]
-        scores = np.array(listed.column("score"))
-        assert (scores[:8] > -1).all()
-        assert (scores[8:] < -2).all()
+        scores = dict(zip(whole, alone.recommend([7], k=60).column("score"), strict=True))
+        assert listed.column("score")[:8] == [scores[item] for item in listed.column("item_id")[:8]]
+        assert listed.column("score")[8] < listed.column("score")[7] - 0.9
+
+    @pytest.mark.parametrize("size", [1e-6, 1.0, 1e6, 1e12])
+    def test_scores_of_any_size_keep_the_order_of_the_model(self, size: float) -> None:
+        """Candidates first, as the model ranks them; then the others by the stage, without ties."""
+        rng = np.random.default_rng(5)
+        weights = np.where(rng.random((40, 30)) < 0.4, size * rng.lognormal(0, 1, (40, 30)), 0)
+        data = of_matrix(weights, weights > 0)
+        ranker = ItemCosine(weighting="weighted", neighbors=None, shrinkage=0, dislikes=0)
+        model = Cascade(stages=["UserCosine"], ranker=ranker, candidates=9).fit(data)
+        stage, alone = UserCosine().fit(data), ranker.fit(data)
+        for user in data.users.ids.to_pylist():
+            order = stage.recommend([user], k=30).column("item_id")
+            ranked = alone.recommend([user], k=30).column("item_id")
+            listed = model.recommend([user], k=30)
+            first = [item for item in ranked if item in order[:9]]
+            assert listed.column("item_id") == first + order[9:]
+            both = model.recommend([user], k=30, exclude_seen=False)  # the same scores
+            rows = zip(both.column("item_id"), both.column("score"), strict=True)
+            seen = set(data.items.ids.to_pylist()) - set(order)
+            unseen = [row for row in rows if row[0] not in seen]
+            length = len(unseen)
+            assert unseen == list(
+                zip(listed.column("item_id")[:length], listed.column("score")[:length], strict=True)
+            )
 
     def test_queries_that_it_cannot_score_get_the_order_of_the_stages(self) -> None:
         model = Cascade(stages=["Popularity"], ranker="UserCosine", candidates=8).fit(world())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -97,8 +98,10 @@ def test_the_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     assert "to do: ask for 2 epochs or more, or name another folder" in str(error.value)
     with pytest.raises(InputError, match=r"another training: seed=0 \(here 7\)"):
         IALS(**GIVEN, epochs=2, seed=7).fit(data, checkpoint=tmp_path)
-    with pytest.raises(InputError, match=r"another training: another data\n"):
+    with pytest.raises(InputError, match=r"another training: other interactions: "):
         model.fit(data.select(data.user_rows < 20), checkpoint=tmp_path)
+    with pytest.raises(InputError, match=r"another training: other features of users or items\n"):
+        model.fit(dataclasses.replace(data, item_features=None), checkpoint=tmp_path)
     other = tmp_path / "other"
     other.mkdir()
     (other / "notes.txt").touch()

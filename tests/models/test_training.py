@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -292,9 +293,28 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
         "  to do: name another file, or delete this one to start from scratch"
     )
     part = small_world().data.select(small_world().data.user_rows != 3)
-    with pytest.raises(InputError, match="checkpoint of another training: another data\n"):
+    with pytest.raises(InputError, match="checkpoint of another training: other interactions: "):
         small().fit(part, checkpoint=file)
     assert file.read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (lambda data: {"item_features": None}, "other features of users or items"),
+        (
+            lambda data: {"positions": data.positions[::-1]},
+            "the same interactions in another order",
+        ),
+    ],
+)
+def test_a_checkpoint_of_other_features_or_another_order_is_refused(
+    tmp_path: Path, changed: Any, message: str
+) -> None:
+    data = replace(small_world().data, times=None)
+    small().fit(data, checkpoint=tmp_path / "run")
+    with pytest.raises(InputError, match=f"is the checkpoint of another training: {message}\n"):
+        small().fit(replace(data, **changed(data)), checkpoint=tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", ["parameter.users", "optimizer.items.exp_avg"])

@@ -57,6 +57,10 @@ def test_a_history_of_any_kind(history: Any) -> None:
     assert [type(item) for item in query.weights] == [str, str]
 
 
+def test_a_repeated_item_has_its_last_place() -> None:
+    assert list(Query(history=iter(["a", "b", "a"])).weights) == ["b", "a"]
+
+
 def test_weights_may_be_numbers_of_any_kind() -> None:
     history = {1: np.float32(0.5), 2: np.int64(3), 3: 0, 4: True}
     assert Query(history=history).weights == {1: 0.5, 2: 3.0, 3: 0.0, 4: 1.0}

@@ -166,6 +166,51 @@ class TestQueries:
         )
         assert_array_equal(model.places, [[0, 2, 1], [1, 2, 0], [2, 1, 3], [2, 1, 3]])
 
+    @pytest.mark.parametrize(
+        ("history", "order"),
+        [
+            (["tea"], ["rye", "gin", "tea"]),  # tea was the first
+            (
+                ["ale", "rye", "ale"],
+                ["tea", "gin", "rye", "ale"],
+            ),  # a repeated item: its last place
+            ({"rye": -1, "ale": 1}, ["tea", "gin", "ale"]),
+        ],
+    )
+    def test_ages_are_those_of_the_same_history_without_a_user(
+        self, history: Any, order: list[str]
+    ) -> None:
+        log = {"user_id": ["ann"] * 3 + ["bob"], "item_id": ["tea", "rye", "gin", "ale"]}
+        model = listener(Dataset.from_tables(log))
+        model.recommend(queries=[Query(user="ann", history=history), Query(history=order)])
+        assert_array_equal(model.places[0], model.places[1])
+        assert sorted(model.heard.recency[[0]].data) == list(range(1, len(order) + 1))
+
+    @pytest.mark.parametrize(
+        ("history", "chosen", "disliked"),
+        [
+            (["gin"], {"gin": 1, "tea": 2}, {}),
+            ({"gin": 3, "rye": -2}, {"gin": 3, "tea": 2}, {"rye": 2}),
+            ({"tea": -1}, {}, {"gin": 4, "tea": 1}),
+        ],
+    )
+    def test_a_newer_opinion_replaces_the_older_one(
+        self, history: Any, chosen: dict[str, float], disliked: dict[str, float]
+    ) -> None:
+        log = {
+            "user_id": ["ann", "ann", "bob"],
+            "item_id": ["tea", "gin", "rye"],
+            "w": [2, -4, 1],
+        }
+        data = Dataset.from_tables(log, weight="w")
+        model = listener(data)
+        model.recommend(queries=[Query(user="ann", history=history)])
+        for matrix, expected in ((model.heard.history, chosen), (model.heard.disliked, disliked)):
+            assert dict(
+                zip(data.items.take(matrix.indices).to_pylist(), matrix.data, strict=True)
+            ) == (expected)
+        assert model.heard.changed.tolist() == [True]
+
     def test_a_query_that_is_skipped_keeps_its_number_free(self) -> None:
         queries = [
             Query(user="zoe"),

@@ -195,6 +195,13 @@ def test_reasons_are_the_largest_terms_of_the_score(
     assert len(entry["items"][0]["reasons"]) == 4
 
 
+def test_reasons_leave_out_the_ids_that_the_list_leaves_out(client: TestClient) -> None:
+    query = {"history": ["R00", "R99"], "deny": ["R98"]}
+    body = {"queries": [query], "k": 1, "on_unknown": "skip", "reasons": True}
+    reply = client.post("/recommendations", json=body).json()
+    assert [part["name"] for part in reply["lists"][0]["items"][0]["reasons"]] == ["R00"]
+
+
 def test_an_explanation_equals_explain(client: TestClient, models: dict[str, Any]) -> None:
     for asked in ({"user": "U00"}, {"query": {"user": "U00"}}):
         reply = client.post("/explanations", json={**asked, "item": "R06"}).json()

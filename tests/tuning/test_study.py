@@ -115,8 +115,8 @@ def test_a_file_that_is_not_a_study_is_not_changed(tmp_path: Path, content: byte
 
 
 def test_a_study_of_another_format(path: Path) -> None:
-    path.write_bytes(path.read_bytes().replace(b'"study": 1', b'"study": 2'))
-    with pytest.raises(InputError, match="the study has format 2; this version reads 1"):
+    path.write_bytes(path.read_bytes().replace(b'"study": 2', b'"study": 1'))
+    with pytest.raises(InputError, match="the study has format 1; this version reads 2"):
         trials_in(path)
 
 
@@ -166,5 +166,5 @@ def test_one_process_at_a_time(path: Path) -> None:
 
 def test_the_file_is_lines_of_json(path: Path) -> None:
     header, *entries = [json.loads(line) for line in path.read_text().splitlines()]
-    assert header == {"study": 1} | HEADER
+    assert header == {"study": 2} | HEADER
     assert [next(iter(entry)) for entry in entries] == ["start", "end", "start", "end"]

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from shortlist.bundle.declarations import Record
+from shortlist.data.identity import OTHER
 from shortlist.errors import ConfigError, suggestion
 
 Scale = Literal["linear", "log"]
@@ -126,10 +127,10 @@ class TrainingConfig(ModelConfig):
 
 
 def difference(stored: Mapping[str, Any], current: Mapping[str, Any]) -> str:
-    """Return how the identities of two trainings differ: "another data", or in which settings."""
+    """Return how the identities of two trainings differ: in the data, or in which settings."""
     key = next((key for key in current if stored.get(key) != current[key]), "format")
     if key != "settings":
-        return f"another {key}"
+        return OTHER.get(key, f"another {key}")
     return ", ".join(
         f"{name}={stored[key].get(name)!r} (here {value!r})"
         for name, value in current[key].items()

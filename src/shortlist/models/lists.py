@@ -170,6 +170,8 @@ class MakesLists:
     ) -> Explanation:
         """Split the score of an item, for a user or for a query, into its terms.
 
+        It is the score in a list under the rules of the query.
+
         Raises
         ------
         UnknownIdError

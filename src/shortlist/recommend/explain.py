@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from shortlist.data.columns.labels import column_label, labels_of, value_label
 from shortlist.data.columns.titles import titles
@@ -15,10 +16,17 @@ from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows
 from shortlist.errors import InputError
 from shortlist.frames import Tabular
-from shortlist.recommend.query import Query
-from shortlist.recommend.requests import resolve
+from shortlist.recommend.query import OnUnknown, Query
+from shortlist.recommend.recommender import ListOptions, ListTask
 from shortlist.recommend.result import FALLBACK, TITLE
-from shortlist.scoring.capabilities import Explains, Parts, cannot, parts_of
+from shortlist.recommend.rules import Rules
+from shortlist.scoring.capabilities import (
+    Explains,
+    ExplainsShortlists,
+    Parts,
+    cannot,
+    parts_of,
+)
 from shortlist.scoring.finite import require_finite_scores
 from shortlist.scoring.scorer import Scorer
 from shortlist.scoring.scores import DenseScores
@@ -98,32 +106,44 @@ def explain(model: Scorer, user: Id | None, item: Id, query: Query | None) -> Ex
 
 
 def explain_items(
-    model: Scorer, query: Query, items: Sequence[Id], most: int | None = None
+    model: Scorer,
+    query: Query,
+    items: Sequence[Id],
+    most: int | None = None,
+    *,
+    rules: Rules | None = None,
+    on_unknown: OnUnknown = "raise",
 ) -> Iterator[Explanation]:
     """Split the scores of several items for one query; yield an explanation for each.
 
     The profile and the scores of the query are computed once. An explanation has the ``most``
     largest terms; None: all. All terms that stand for other users become one, which only counts
-    them: whoever reads the reasons must not learn whom they resemble. An unknown id or feature is
-    an InputError.
+    them: whoever reads the reasons must not learn whom they resemble. ``rules`` and ``on_unknown``
+    are those of the call that listed the items; an unknown item among ``items`` is an InputError.
     """
     if not isinstance(model, Explains):
         raise cannot(model, Explains)
     rows = model.data.items.require(items)
     if not len(rows):
         return
-    profiles = resolve(model, None, [query], "raise").profiles(range(1), model)
+    # Scores do not depend on whether seen items are left out; these are explained, too.
+    options = ListOptions(1, False, rules or Rules(), on_unknown, 0.0)
+    task = ListTask.of(model, None, [query], options)
+    profiles = task.requests.profiles(range(1), model)
     source = model.name
+    scores: NDArray[np.floating]
     parts: Iterable[list[Parts]]
     if model.can_score(profiles)[0]:
-        dense = columns(model.score(profiles), rows)
-        require_finite_scores(model.name, DenseScores(dense))
-        scores = dense[0]
-        parts = parts_of(model, profiles, rows)
+        if isinstance(model, ExplainsShortlists):
+            scores, parts = model.explained(profiles, task.eligible(range(1), profiles), rows)
+        else:
+            scores = columns(model.score(profiles), rows)[0]
+            parts = parts_of(model, profiles, rows)
+        require_finite_scores(model.name, DenseScores(scores[np.newaxis]))
     else:
-        source, scores = FALLBACK, model.data.item_counts[rows].astype(np.float64)
-        counted = pa.array(["users who chose it"])
-        parts = ([Parts("popularity", counted, scores[[n]])] for n in range(len(rows)))
+        source, counts = FALLBACK, model.data.item_counts[rows].astype(np.float64)
+        scores, counted = counts, pa.array(["users who chose it"])
+        parts = ([Parts("popularity", counted, counts[[n]])] for n in range(len(rows)))
     for row, item, score, terms in zip(rows.tolist(), items, scores, parts, strict=True):
         shown = [_counted(part) if part.kind == SIMILAR else part for part in terms]
         table = _table(model.data, shown, most)

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from shortlist.data.rules.where import Where
-from shortlist.data.vocabulary import Id, distinct
+from shortlist.data.vocabulary import Id, distinct, plain
 from shortlist.errors import InputError
 from shortlist.recommend.rules import Rules
 from shortlist.text import shown
@@ -30,8 +30,9 @@ class Query:
     user
         The id of a user in the training data; their history is used, and excluded.
     history
-        Item ids that were chosen, or a mapping from item id to weight. Added to the user's own. An
-        item with a weight below 0 is disliked.
+        Item ids that were chosen, the latest last (a repeated one counts once, at its last place),
+        or a mapping from item id to weight. Added to the user's own, and what it says of an item
+        replaces what the data says. An item with a weight below 0 is disliked.
     features
         User features by name; for models that use features.
     allow, deny, where
@@ -74,7 +75,8 @@ class Query:
         for name in ("history", "allow", "deny"):  # read once: they may be iterators
             given = getattr(self, name)
             if given is not None and not isinstance(given, Mapping):
-                object.__setattr__(self, name, tuple(distinct(given)))
+                latest = distinct(plain(given)[::-1])[::-1]  # a repeated item has its last place
+                object.__setattr__(self, name, tuple(latest))
         if isinstance(self.history, Mapping):
             for item, weight in self.history.items():
                 if not _is_weight(weight):

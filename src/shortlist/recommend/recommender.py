@@ -85,22 +85,28 @@ class ListTask:
 
     def __call__(self, block: range) -> Block:
         """Return the lists of a block, and which of them hold popular items instead."""
-        model, requests, data = self.model, self.requests, self.model.data
-        profiles = requests.profiles(block, model)
+        model, n_items = self.model, self.model.data.n_items
+        profiles = self.requests.profiles(block, model)
+        eligible = self.eligible(block, profiles)
+        k = min(self.options.k, n_items)
+        if self.variety is None:
+            return best_items(model, profiles, eligible, k)
+        longer = self.variety.candidates(k, n_items)
+        best, fallback = best_items(model, profiles, eligible, longer)
+        return self.variety.pick(best, k), fallback
+
+    def eligible(self, block: range, profiles: Profiles) -> Eligible:
+        """Return the items that the lists of a block may hold."""
+        data, rules = self.model.data, self.requests.rules
         seen = np.zeros(len(block) + 1, dtype=np.int64), np.empty(0, dtype=np.int32)
         if self.options.exclude_seen:
             seen = csr_arrays(profiles.excluded)[:2]
         eligible = Eligible.excluding(*seen, data.popularity_order, self.common)
-        if requests.rules is not None:
-            rules = requests.rules[block.start : block.stop]
-            masks, mask_of = _masks(data, self.common, rules, self.options.strict)
-            eligible = eligible._replace(masks=masks, mask_of=mask_of)
-        k = min(self.options.k, data.n_items)
-        if self.variety is None:
-            return best_items(model, profiles, eligible, k)
-        longer = self.variety.candidates(k, data.n_items)
-        best, fallback = best_items(model, profiles, eligible, longer)
-        return self.variety.pick(best, k), fallback
+        if rules is None:
+            return eligible
+        own = rules[block.start : block.stop]
+        masks, mask_of = _masks(data, self.common, own, self.options.strict)
+        return eligible._replace(masks=masks, mask_of=mask_of)
 
 
 def recommend(

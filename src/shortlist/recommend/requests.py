@@ -60,19 +60,21 @@ class Requests:
         if self.history is None or self.recency is None:
             return known
         given, recency, features = self.history[span], known.recency, known.features
-        added = np.diff(given.indptr)
+        rejected = None if self.disliked is None else self.disliked[span]
+        named = given if rejected is None else _joined(given, rejected)
+        kept = _without(known.history, named)
         if recency is not None:
-            recency.data += np.repeat(added.astype(np.int32), np.diff(recency.indptr))
-            recency = _overlaid(recency, self.recency[span])
+            recency = _aged(_without(recency, named), np.diff(given.indptr))
+            recency = _joined(recency, self.recency[span])
+        disliked = rejected
+        if known.disliked is not None:
+            disliked = _without(known.disliked, named)
+            disliked = disliked if rejected is None else _joined(disliked, rejected)
         if self.features is not None:
             features = self.features.slice(block.start, len(block))
-        history = _overlaid(known.history, given)
-        disliked = known.disliked
-        if self.disliked is not None:
-            own = self.disliked[span]
-            disliked = own if disliked is None else _overlaid(disliked, own)
-        changed = known.changed | (added > 0)
-        return Profiles(known.users, history, changed, features, recency, disliked)
+        lost = np.diff(kept.indptr) < np.diff(known.history.indptr)
+        changed = known.changed | (np.diff(given.indptr) > 0) | lost
+        return Profiles(known.users, _joined(kept, given), changed, features, recency, disliked)
 
 
 def of_ids(
@@ -96,17 +98,43 @@ def check_on_unknown(on_unknown: OnUnknown) -> None:
     require_known(on_unknown, get_args(OnUnknown), what, ConfigError)
 
 
-def _overlaid(history: csr_array, given: csr_array) -> csr_array:
-    """Add given entries to a history; they replace entries of the same item."""
-    rows = [
-        np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)) for matrix in (given, history)
-    ]
-    columns = np.concatenate([given.indices, history.indices])
-    keys = np.concatenate(rows) * history.shape[1] + columns
-    kept, first = np.unique(keys, return_index=True)
-    indptr = np.searchsorted(kept, np.arange(history.shape[0] + 1) * history.shape[1])
-    data = np.concatenate([given.data, history.data])[first]
-    return csr_array((data, kept % history.shape[1], indptr), shape=history.shape)
+def _cells(matrix: csr_array) -> NDArray[np.int64]:
+    """Number the entries of a matrix by row and column."""  # (n,)
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    cells: NDArray[np.int64] = rows * matrix.shape[1] + matrix.indices
+    return cells
+
+
+def _of_cells(cells: NDArray[np.int64], data: NDArray[Any], shape: tuple[int, int]) -> csr_array:
+    """Build a matrix from ascending cells."""
+    indptr = np.searchsorted(cells, np.arange(shape[0] + 1) * shape[1])
+    return csr_array((data, cells % shape[1], indptr), shape=shape)
+
+
+def _joined(first: csr_array, second: csr_array) -> csr_array:
+    """Return the entries of two matrices that share none."""
+    cells = np.concatenate([_cells(first), _cells(second)])
+    order = np.argsort(cells)
+    return _of_cells(cells[order], np.concatenate([first.data, second.data])[order], first.shape)
+
+
+def _without(matrix: csr_array, named: csr_array) -> csr_array:
+    """Return the entries of a matrix whose cells hold nothing in another one.
+
+    What a query says of an item replaces all that the data says of it.
+    """
+    cells = _cells(matrix)
+    kept = ~np.isin(cells, _cells(named))
+    return _of_cells(cells[kept], matrix.data[kept], matrix.shape)
+
+
+def _aged(recency: csr_array, added: NDArray[np.integer]) -> csr_array:
+    """Count positions from the latest again, behind those that a query adds to each row."""
+    rows = np.repeat(np.arange(len(added)), np.diff(recency.indptr))
+    positions = np.empty(len(rows), dtype=np.int32)
+    positions[np.lexsort((recency.data, rows))] = np.arange(len(rows)) - recency.indptr[rows] + 1
+    positions += added[rows].astype(np.int32)
+    return csr_array((positions, recency.indices, recency.indptr), shape=recency.shape)
 
 
 def _as_array(ids: Sequence[Id], vocabulary: Vocabulary) -> pa.Array:

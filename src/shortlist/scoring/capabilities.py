@@ -139,6 +139,17 @@ def parts_of(model: Explains, profiles: Profiles, items: Rows) -> Iterator[list[
 
 
 @runtime_checkable
+class ExplainsShortlists(Protocol):
+    """Explains scores that depend on which items are eligible, such as those of candidates."""
+
+    def explained(
+        self, profiles: Profiles, eligible: Eligible, items: Rows
+    ) -> tuple[Floats, Iterator[list[Parts]]]:
+        """Return the scores of items in a list for one query (B = 1), and the parts of each."""
+        ...
+
+
+@runtime_checkable
 class PredictsRatings(Protocol):
     """Predicts the weight (rating) that a user would give an item."""
 

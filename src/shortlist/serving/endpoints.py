@@ -24,6 +24,7 @@ from shortlist.recommend.explain import BY_SIMILAR, CHOSEN, Explanation, explain
 from shortlist.recommend.notes import notes_on_queries
 from shortlist.recommend.query import Query
 from shortlist.recommend.result import FALLBACK
+from shortlist.recommend.rules import Rules
 from shortlist.serving import replies, requests
 from shortlist.serving.batching import Items, Job, ListArguments
 from shortlist.serving.catalogue import describe_user, describe_users, find_users
@@ -309,12 +310,15 @@ def _notes(job: Job, lists: Sequence[Items]) -> tuple[str, ...]:
 
 def _with_reasons(job: Job, lists: Sequence[Items]) -> list[Items]:
     """Add to each item the largest terms of its score."""
-    served, explained = job.served, list[Items]()
+    served, options, explained = job.served, job.options, list[Items]()
+    rules = Rules(where=options.where, as_of=options.as_of)
     for query, items in zip(job.queries, lists, strict=True):
         if items is not None:  # other requests may share the items: make new ones
             ids = [item["item_id"] for item in items]
             reasons: list[list[replies.Reason]] = []
-            for explanation in explain_items(served.model, query, ids, MAX_REASONS):
+            for explanation in explain_items(
+                served.model, query, ids, MAX_REASONS, rules=rules, on_unknown=options.on_unknown
+            ):
                 check_stopped()
                 reasons.append(_reasons(served, explanation))
             items = [{**item, "reasons": terms} for item, terms in zip(items, reasons, strict=True)]

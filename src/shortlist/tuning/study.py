@@ -2,7 +2,7 @@
 
 ::
 
-    {"study": 1, "model": "EASE", "metric": "ndcg@10", "data": "0f3a...", ...}
+    {"study": 2, "model": "EASE", "metric": "ndcg@10", "data": "0f3a...", ...}
     {"start": 0}
     {"end": {"number": 0, "settings": {...}, "state": "complete", "value": 0.1, ...}}
 
@@ -13,7 +13,6 @@ uninterrupted one.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections import Counter
@@ -23,18 +22,18 @@ from pathlib import Path
 from typing import IO, Any
 
 from shortlist.data.dataset import Dataset
+from shortlist.data.identity import OTHER, identity_of
 from shortlist.errors import InputError
 from shortlist.files import atomic_file, lock
 from shortlist.text import shortened
 from shortlist.tuning.objective import Objective, Trial
 from shortlist.tuning.space import Space
 
-FORMAT = 1
+FORMAT = 2
 
 _NAMES = {"folds": "another number of folds", "given": "other given settings"}
 _UNREADABLE = {  # values that are hashes, or too long to show
-    "data": "other interactions: other tables, or rows were added since",
-    "features": "other features of users or items",
+    **OTHER,
     "ranges": "other search ranges: of another version, or of other given settings",
 }
 
@@ -45,25 +44,13 @@ def study_header(
     """Return everything that the outcome of a search depends on, ready for JSON."""
     return {
         "model": space.model.__name__,
-        "data": data.fingerprint,
-        "features": _features_hash(data),
+        **identity_of(data),
         "metric": objective.metric,
         "folds": folds,
         "seed": seed,
         "given": space.make({}).config.model_dump(mode="json", include=set(space.given)),
         "ranges": space.to_dict(),
     }
-
-
-def _features_hash(data: Dataset) -> str:
-    """Hash the features of users and items, which a dataset's fingerprint does not include."""
-    digest = hashlib.sha256()
-    for table in (data.user_features, data.item_features):
-        for batch in () if table is None else table.to_batches():
-            for row in batch.to_pylist():
-                digest.update(json.dumps(row, default=str, ensure_ascii=False).encode())
-        digest.update(b"-")
-    return digest.hexdigest()
 
 
 class Study:

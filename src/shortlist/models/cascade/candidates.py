@@ -50,6 +50,11 @@ class Candidates:
         """The query of each candidate."""  # (n,)
         return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
 
+    @property
+    def unseen(self) -> NDArray[np.bool_]:
+        """Which candidates are outside the query's history: those that a stage returned."""  # (n,)
+        return np.asarray(self.returned.any(axis=0))
+
     def only(self, kept: NDArray[np.bool_]) -> Candidates:
         """Return some of the candidates; the numbers of each stay the same."""
         lengths = np.bincount(self.owners[kept], minlength=len(self.indptr) - 1)
@@ -129,6 +134,19 @@ def stage_mean(candidates: Candidates) -> Floats:
         total += distance
     total /= np.float32(len(candidates.blocks))
     return total
+
+
+def lowest(candidates: Candidates, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the lowest of these scores of each query's unseen candidates; 0 without any.
+
+    Candidates of the history do not count: a list may leave them out, and the other scores do not
+    depend on that.
+    """  # (B,)
+    owners = candidates.owners[candidates.unseen]
+    low = np.full(len(candidates.indptr) - 1, np.inf)
+    np.minimum.at(low, owners, scores[candidates.unseen])
+    low[np.bincount(owners, minlength=len(low)) == 0] = 0
+    return low
 
 
 def _scores(stage: Model[Any, Any], profiles: Profiles) -> tuple[Floats, NDArray[np.bool_]]:

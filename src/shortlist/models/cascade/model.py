@@ -20,6 +20,7 @@ from shortlist.data.vocabulary import Rows
 from shortlist.models.base import Fitted, Model
 from shortlist.models.cascade.candidates import (
     Candidates,
+    lowest,
     retrieve,
     stage_mean,
     unseen,
@@ -35,7 +36,6 @@ from shortlist.models.cascade.features import (
 from shortlist.models.cascade.learning import Learner, stage_names
 from shortlist.models.cascade.pool import memory_of, pool
 from shortlist.models.cascade.rankers import (
-    MODEL_FLOOR,
     Ranker,
     model_catalogue_scores,
     model_scores,
@@ -134,14 +134,14 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
     and trees were not fitted on, at most 8,000 of them. Users and rounds are added until
     20,000 held-out items were found among the candidates; 8,000 for 100,000 interactions or more.
 
-    With a model as the ranker, such as ``ranker=Ranking()``, candidates are ranked by its scores.
-    It is fitted on all data, and nothing is held out. Queries that it cannot score keep the mean of
-    the stages. For queries that no stage can score, it ranks the whole catalogue.
+    With a model as the ranker, such as ``ranker=Ranking()``, candidates have its scores. It is
+    fitted on all data, and nothing is held out. Queries that it cannot score keep the mean of the
+    stages. For queries that no stage can score, it ranks the whole catalogue.
 
     The score of a candidate is the ranker's score, which depends on the query and the item only.
-    All other items follow below the candidates, ordered by the mean of the stages, so that lists
-    reach the requested length. ``score`` retrieves candidates among the items outside the history,
-    as for a list without rules.
+    All other items follow below the candidates outside the history, ordered by the mean of the
+    stages, so that lists reach the requested length. ``score`` retrieves candidates among the items
+    outside the history, as for a list without rules.
 
     Examples
     --------
@@ -242,34 +242,63 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
 
     def score(self, profiles: Profiles) -> Scores:
         """Score all items, with candidates from outside the history."""
-        return DenseScores(self._block(profiles, None))
+        return DenseScores(self._scores(profiles, None))
 
     def best(self, profiles: Profiles, eligible: Eligible, k: int) -> Best:
         """Return the best items of each query, with candidates among the eligible items."""
-        return top_k(DenseScores(self._block(profiles, eligible, k)), eligible, k)
+        return top_k(DenseScores(self._scores(profiles, eligible, k)), eligible, k)
 
     def ranked_scores(self, profiles: Profiles, eligible: Eligible, k: int) -> Scores:
         """Score all items, with candidates among the eligible items."""
-        return DenseScores(self._block(profiles, eligible))
+        return DenseScores(self._scores(profiles, eligible))
 
-    def _block(self, profiles: Profiles, eligible: Eligible | None, k: int | None = None) -> Floats:
+    def _scores(
+        self, profiles: Profiles, eligible: Eligible | None, k: int | None = None
+    ) -> Floats:
+        candidates = self._candidates(profiles, eligible)
+        return self._block(profiles, candidates, self._candidate_scores(candidates, profiles), k)
+
+    def _block(
+        self,
+        profiles: Profiles,
+        candidates: Candidates,
+        scores: NDArray[np.float64],
+        k: int | None = None,
+    ) -> Floats:
         """Score all items: re-ranked candidates on top, all others below them.
 
-        Where every query has k candidates, the others need no order.
+        Where every query has k candidates outside its history, the others need no order.
         """  # (B, n_items)
-        candidates = self._candidates(profiles, eligible)
-        below = np.float32(self._floor - 2)
-        model, scorable = self.learned.model_ranker, candidates.can_score.any(axis=0)
-        if k is not None and scorable.all() and (np.diff(candidates.indptr) >= k).all():
-            block = np.full(candidates.blocks[0].shape, below)
+        start, width = (part[:, np.newaxis] for part in self._below(candidates, scores))
+        scorable, owners = candidates.can_score.any(axis=0), candidates.owners
+        lengths = np.bincount(owners[candidates.unseen], minlength=len(profiles))
+        if k is not None and scorable.all() and (lengths >= k).all():
+            block = np.broadcast_to(start, candidates.blocks[0].shape).copy()
         else:
             block = stage_mean(candidates)
-            block += below  # the mean lies between -1 and 1
-        block[candidates.owners, candidates.items] = self._candidate_scores(candidates, profiles)
+            block *= width
+            block += start
+        block[owners, candidates.items] = scores
+        model = self.learned.model_ranker
         if model is not None and not scorable.all():
             others = np.flatnonzero(~scorable)
             block[others] = model_catalogue_scores(model, profiles.take(others))
         return block
+
+    def _below(self, candidates: Candidates, scores: NDArray[np.float64]) -> tuple[Floats, Floats]:
+        """Return where the scores of all other items begin for each query, and their width.
+
+        Their score is the start, plus the width times the mean of the stages. The mean lies between
+        -1 and 1; the start is two widths below the candidates. The width grows with the scores, so
+        that float32 tells the others apart.
+        """  # (B,), (B,)
+        if self.learned.model_ranker is None:
+            low = np.full(len(candidates.indptr) - 1, self.learned.ranker.floor)
+            width = np.ones_like(low)
+        else:
+            low = lowest(candidates, scores)
+            width = np.maximum(1, np.abs(low))
+        return (low - 2 * width).astype(np.float32), width.astype(np.float32)
 
     def _candidates(self, profiles: Profiles, eligible: Eligible | None) -> Candidates:
         order = self.data.popularity_order
@@ -283,48 +312,62 @@ class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
             return model_scores(model, candidates, profiles)
         return self.learned.ranker.scores(self._ranker_rows(candidates, profiles))
 
-    @property
-    def _floor(self) -> float:
-        """A lower bound of the scores of candidates."""
-        return MODEL_FLOOR if self.learned.model_ranker is not None else self.learned.ranker.floor
-
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
-        """Yield the contribution of each input of the ranker; of the stages for other items.
+        """Yield the parts of the scores that the items have without rules."""
+        return self.explained(profiles, None, items)[1]
 
+    def explained(
+        self, profiles: Profiles, eligible: Eligible | None, items: Rows
+    ) -> tuple[Floats, Iterator[list[Parts]]]:
+        """Return the scores of items, with candidates among the eligible items, and their parts.
+
+        The parts are the contribution of each input of the ranker; of the stages for other items.
         The contributions of trees are SHAP values.
         """
-        candidates = self._candidates(profiles, None)
-        rows: NDArray[Any] = np.empty((0, 0))  # not needed if no item is a candidate
-        if np.isin(items, candidates.items).any():
-            scores = self.learned.model_ranker is not None
-            compute = self._candidate_scores if scores else self._ranker_rows
-            rows = compute(candidates, profiles)
-        stages = stage_mean(candidates)[0]
-        for item in items:
-            yield self._parts_of_item(candidates, rows, stages, int(item))
+        candidates = self._candidates(profiles, eligible)
+        scores = self._candidate_scores(candidates, profiles)
+        listed = self._block(profiles, candidates, scores)[0, items]
+        below = self._below(candidates, scores)
+        return listed, self._parts(profiles, candidates, below, items, listed)
 
-    def _parts_of_item(
-        self, candidates: Candidates, rows: NDArray[Any], stages: Floats, item: int
-    ) -> list[Parts]:
-        """Split the score of an item, from the scores or inputs of the candidates."""
-        model = self.learned.model_ranker
-        position = np.flatnonzero(candidates.items == item)
-        if len(position) and model is not None:
-            return [Parts("ranker", pa.array([model.name]), rows[position])]
-        if len(position):
-            amounts = self.learned.ranker.parts(rows[position])[0]
-            kinds, names = (np.array(labels) for labels in zip(*self._labels, strict=True))
-            return [
-                Parts(kind, pa.array(names[kept]), amounts[kept])
-                for kind in dict.fromkeys(kinds.tolist())
-                if (kept := (kinds == kind) & (amounts != 0)).any()
-            ]
-        mean = np.array([stages[item]], dtype=np.float64)
+    def _parts(
+        self,
+        profiles: Profiles,
+        candidates: Candidates,
+        below: tuple[Floats, Floats],
+        items: Rows,
+        listed: Floats,
+    ) -> Iterator[list[Parts]]:
+        """Split the scores of items for one query."""
+        model, stages = self.learned.model_ranker, stage_mean(candidates)[0]
+        ranked = ("stage", "mean of the stages")
+        if model is not None and model.can_score(profiles)[0]:
+            ranked = ("ranker", model.name)
+        explained = candidates.only(np.isin(candidates.items, items))
+        rows: NDArray[Any] = np.empty((0, 0))  # not needed if no item is a candidate
+        if model is None and len(explained.items):
+            rows = self._ranker_rows(explained, profiles)
+        [start], [width] = (part.astype(np.float64) for part in below)
+        for item, score in zip(items.tolist(), listed.astype(np.float64), strict=True):
+            position = np.flatnonzero(explained.items == item)
+            if not len(position) and candidates.can_score.any():
+                yield [
+                    Parts("not a candidate", pa.array(["below all candidates"]), np.array([start])),
+                    Parts("stage", pa.array(["mean of the stages"]), width * stages[[item]]),
+                ]
+            elif model is not None:
+                yield [Parts(ranked[0], pa.array([ranked[1]]), np.array([score]))]
+            else:
+                yield self._parts_of_inputs(rows[position])
+
+    def _parts_of_inputs(self, rows: NDArray[Any]) -> list[Parts]:
+        """Split the score of a learned ranker by the inputs of a candidate."""
+        amounts = self.learned.ranker.parts(rows)[0]
+        kinds, names = (np.array(labels) for labels in zip(*self._labels, strict=True))
         return [
-            Parts(
-                "not a candidate", pa.array(["below all candidates"]), np.array([self._floor - 2])
-            ),
-            Parts("stage", pa.array(["mean of the stages"]), mean),
+            Parts(kind, pa.array(names[kept]), amounts[kept])
+            for kind in dict.fromkeys(kinds.tolist())
+            if (kept := (kinds == kind) & (amounts != 0)).any()
         ]
 
     def _ranker_rows(self, candidates: Candidates, profiles: Profiles) -> Floats:

@@ -188,14 +188,10 @@ def _threads(n_rows: int) -> int:
     return 1 if n_rows < SERIAL_ROWS else thread_count()
 
 
-MODEL_FLOOR = -1.0
-"""A lower bound of the scores of a model ranker."""
-
-
 def model_scores(model: Model[Any, Any], candidates: Candidates, profiles: Profiles) -> Doubles:
-    """Score candidates by a model ranker: ``s / (1 + |s|)`` of its score s, within (-1, 1).
+    """Score candidates by a model ranker, as it would score them alone.
 
-    Queries that the model cannot score get the mean of the stages, which lies within (-1, 1) too.
+    Queries that the model cannot score get the mean of the stages.
     """  # (n,)
     owners, items = candidates.owners, candidates.items
     scores = stage_mean(candidates)[owners, items].astype(np.float64)
@@ -206,23 +202,16 @@ def model_scores(model: Model[Any, Any], candidates: Candidates, profiles: Profi
     queries = profiles if scorable.all() else profiles.take(np.flatnonzero(scorable))
     query_of = (np.cumsum(scorable) - 1)[owners[ranked]].astype(np.int32)
     if isinstance(model, ScoresPairs):
-        pair_scores = model.pair_scores(queries, query_of, items[ranked])
+        scores[ranked] = model.pair_scores(queries, query_of, items[ranked])
     else:
-        pair_scores = dense(model.score(queries))[query_of, items[ranked]]
-    scores[ranked] = _squashed(pair_scores)
+        scores[ranked] = dense(model.score(queries))[query_of, items[ranked]]
     return scores
 
 
-def model_catalogue_scores(model: Model[Any, Any], profiles: Profiles) -> Doubles:
+def model_catalogue_scores(model: Model[Any, Any], profiles: Profiles) -> Floats:
     """Score all items by a model ranker; 0 for queries that it cannot score."""  # (B, n_items)
     scorable = model.can_score(profiles)
-    scores = np.zeros((len(profiles), profiles.history.shape[1]))
+    scores = np.zeros((len(profiles), profiles.history.shape[1]), dtype=np.float32)
     if scorable.any():
-        queries = profiles.take(np.flatnonzero(scorable))
-        scores[scorable] = _squashed(dense(model.score(queries)))
+        scores[scorable] = dense(model.score(profiles.take(np.flatnonzero(scorable))))
     return scores
-
-
-def _squashed(scores: Floats) -> Doubles:
-    exact = scores.astype(np.float64)
-    return np.asarray(exact / (1 + np.abs(exact)))

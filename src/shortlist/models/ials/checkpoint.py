@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from shortlist.data.dataset import Dataset
+from shortlist.data.identity import identity_of
 from shortlist.errors import InputError
 from shortlist.models.config import difference
 from shortlist.recommend.places import Place
 from shortlist.scoring.scores import Floats
 
-_FORMAT = 1
+_FORMAT = 2
 _STATE = "training.json"
 _FILE_BYTES = 2**28  # of a file of vectors
 
@@ -131,7 +133,7 @@ class Checkpoint:
         )
 
 
-def identity_of(model: str, settings: Mapping[str, Any], data: str) -> dict[str, Any]:
-    """Return what must be the same: all settings but the number of epochs."""
+def identity_of_training(model: str, settings: Mapping[str, Any], data: Dataset) -> dict[str, Any]:
+    """Return what must be the same: the data, and all settings but the number of epochs."""
     rest = {name: value for name, value in settings.items() if name != "epochs"}
-    return {"format": _FORMAT, "model": model, "data": data, "settings": rest}
+    return {"format": _FORMAT, "model": model, **identity_of(data), "settings": rest}

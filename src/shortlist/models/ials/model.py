@@ -21,7 +21,7 @@ from shortlist.models.automatic import Step
 from shortlist.models.base import Fitted
 from shortlist.models.config import AUTO, Auto, Search, chosen_settings, hyper
 from shortlist.models.feature_map import MappedConfig, MappedModel, MappedVectors
-from shortlist.models.ials.checkpoint import Checkpoint, Start, identity_of
+from shortlist.models.ials.checkpoint import Checkpoint, Start, identity_of_training
 from shortlist.models.ials.least_squares import Basis, Solver
 from shortlist.models.ials.shards import alternate_by_rows, alternate_in_shards
 from shortlist.models.partial import Growth, spread, unchanged_items
@@ -192,7 +192,7 @@ class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
         """Learn, from the checkpoint in the folder if there is one."""
         checkpoint = saved = None
         if folder is not None:
-            identity = identity_of(self.name, self.settings, data.fingerprint)
+            identity = identity_of_training(self.name, self.settings, data)
             checkpoint = Checkpoint(Place.of(folder), identity)
             checkpoint.begin()
             saved = checkpoint.read(data.n_users, data.n_items, self.config.epochs)

@@ -17,13 +17,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from shortlist.data.dataset import Dataset
+from shortlist.data.identity import identity_of
 from shortlist.errors import InputError
 from shortlist.files import atomic_file
 from shortlist.models.config import TrainingConfig, difference
 from shortlist.models.training.loop import Training
 from shortlist.scoring.finite import count_not_finite
 
-FORMAT = "1"
+FORMAT = "2"
 _FINITE = ("parameter.", "optimizer.", "best.")  # prefixes of arrays
 _COUNTS = ("epoch", "steps", "best_epoch", "waiting_since")
 
@@ -32,7 +33,7 @@ class Checkpoint:
     """A file that holds the state of a training; each state replaces the last one in one step.
 
     It is written every ``seconds``. The file of another model, other settings or other training
-    data is refused.
+    data is refused: interactions, their order, or features.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Checkpoint:
         self._header = {
             "format": FORMAT,
             "model": name,
-            "data": data.fingerprint,
+            **identity_of(data),
             "settings": json.dumps(settings, sort_keys=True),
         }
         self._written = time.monotonic()

@@ -54,8 +54,8 @@ def test_lists_break_ties_by_popularity_and_then_by_row() -> None:
     assert report["popularity@1"] == 2
     assert report["popularity@2"] == (2 + 1) / 2
     assert report["popularity@4"] == (2 + 1 + 1 + 0) / 4
-    # Of 4 training users: 1 bit for item 3, 2 bits for items with one user or none.
-    assert report["novelty@4"] == (1 + 2 + 2 + 2) / 4
+    # Of 3 users with choices: log2(3 / 2) bits for item 3, log2(3) for items with one user or none.
+    assert report["novelty@4"] == pytest.approx((4 * log2(3) - 1) / 4)
     assert report["coverage@4"] == 4 / 5
 
 

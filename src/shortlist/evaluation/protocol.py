@@ -102,7 +102,8 @@ def evaluate(
     require_fitted_on(model, train)
     truth = Truth.of(train, test)
     _check_gain(gain, truth)
-    lists = ListMetrics(train.item_counts, train.n_users, ks, len(truth.user_rows))
+    n_train_users = max(1, int(np.count_nonzero(train.user_counts)))
+    lists = ListMetrics(train.item_counts, n_train_users, ks, len(truth.user_rows))
     with engines.use(engine):
         ranks, beyond, seconds = _ranked_users(model, truth, ks, lists)
     by_user = rank_metrics(ranks, truth.indptr, ks) | lists.per_list | beyond

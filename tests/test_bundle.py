@@ -376,6 +376,29 @@ class TestReplacing:
         assert (tmp_path / "work" / name).read_text() == content
         assert names(tmp_path) == ["work"]
 
+    @pytest.mark.parametrize("content", [b"", b"{}", b"\xff"])
+    def test_a_bundle_with_a_damaged_manifest(self, folder: Path, content: bytes) -> None:
+        (folder / "manifest.json").write_bytes(content)
+        MODEL.save(folder)
+        assert load(folder).name == "ItemCosine"
+
+    @pytest.mark.parametrize("damaged", [False, True])
+    @pytest.mark.parametrize("name", ["notes.txt", "sub"])
+    def test_a_bundle_with_other_files_is_left_alone(
+        self, folder: Path, name: str, damaged: bool
+    ) -> None:
+        other = folder / name
+        other.mkdir() if name == "sub" else other.write_text("years of work")
+        if damaged:
+            (folder / "manifest.json").write_text("")
+        with pytest.raises(InputError) as error:
+            MODEL.save(folder)
+        assert str(error.value) == (
+            f"{folder} holds {name}, which is not part of the bundle and would be deleted with it\n"
+            "  to do: move it elsewhere, or name another folder"
+        )
+        assert other.exists()
+
     def test_a_file_is_left_alone(self, tmp_path: Path) -> None:
         (tmp_path / "thesis").write_text("years of work")
         with pytest.raises(InputError, match="is not a bundle, and is not replaced by one"):

@@ -148,12 +148,195 @@ def test_codes_of_the_job_board_get_labels(path: Path, tmp_path: Path) -> None:
     [
         ("CREATE TABLE t (", "the schema is not valid: Parser Error"),
         ("CREATE TABLE t (x INT);", "the schema lacks the view interactions"),
+        (f"BEGIN TRANSACTION; {OWN_SCHEMA}", "the schema begins a transaction and does not end it"),
+        (f"CREATE SCHEMA s; USE s; {OWN_SCHEMA}", "the schema makes s.buyer, and a store is read"),
+        (f"CREATE TEMP TABLE x (y INT); {OWN_SCHEMA}", "the schema makes temp.x, and a store is"),
+        (
+            OWN_SCHEMA.replace(", day::TIMESTAMP AS time", ""),
+            "the view interactions lacks the column time",
+        ),
+        (
+            OWN_SCHEMA.replace("shop_id AS item_id, town", "shop_id, town"),
+            "the view item_features lacks the column item_id",
+        ),
+        (f"{OWN_SCHEMA} DROP TABLE visit;", "the view interactions cannot be read: Catalog Error"),
     ],
 )
 def test_invalid_schema_leaves_no_file(path: Path, tmp_path: Path, ddl: str, message: str) -> None:
     (tmp_path / "mine.sql").write_text(ddl)
     assert refusal(Store.create, path, tmp_path / "mine.sql").startswith(message)
     assert [file.name for file in tmp_path.iterdir()] == ["mine.sql"]
+
+
+def test_a_schema_that_is_not_utf_8(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.sql").write_bytes("-- 상점".encode("euc_kr"))
+    assert refusal(Store.create, path, tmp_path / "mine.sql") == (
+        "the schema is not UTF-8 text: byte 0xbb at position 3\n"
+        f"  where: {tmp_path / 'mine.sql'}\n  to do: save the file as UTF-8"
+    )
+    (tmp_path / "mine.sql").write_bytes(b"\xef\xbb\xbf" + OWN_SCHEMA.encode())  # as Notepad does
+    Store.create(path, tmp_path / "mine.sql").close()
+
+
+@pytest.mark.parametrize("name", ["runs", "movies", "jobs"])
+def test_a_schema_of_ones_own_called_like_a_built_in_one(
+    path: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / f"{name}.sql").write_text(OWN_SCHEMA)
+    files = {
+        "shop.csv": ["shop_id,town", "a,3"],
+        "buyer.csv": ["buyer_id,likes", "1,3"],
+        "visit.csv": ["buyer_id,shop_id,day", "1,a,2024-05-01"],
+        "ratings.csv": ["userId,movieId,rating,timestamp", "1,1,3,0"],  # of no table of this store
+    }
+    with Store.create(path, tmp_path / f"{name}.sql") as store:
+        assert store.schema == f"{name}.sql"
+        assert store.load(write(tmp_path / "in", files)).rows == {"shop": 1, "buyer": 1, "visit": 1}
+        assert store.dataset().n_interactions == 1
+
+
+def test_a_changed_copy_of_a_built_in_schema_loads_its_files(path: Path, tmp_path: Path) -> None:
+    added = "CREATE TABLE note (text VARCHAR PRIMARY KEY);"
+    (tmp_path / "movies.sql").write_text(f"{schema_sql('movies')}\n{added}")
+    with Store.create(path, tmp_path / "movies.sql") as store:
+        loaded = store.load(write(tmp_path / "in", ML_LATEST)).rows
+    with Store.create(tmp_path / "plain.duckdb", "movies") as store:
+        assert store.load(tmp_path / "in").rows == loaded
+
+
+def test_names_in_any_case(path: Path, tmp_path: Path) -> None:
+    views = OWN_SCHEMA.replace("VIEW interactions", "VIEW Interactions").replace(
+        "AS user_id, shop_id AS item_id", "AS User_ID, shop_id AS ITEM_ID"
+    )
+    views = views.replace("buyer_id AS user_id, likes", "buyer_id AS User_Id, likes")
+    (tmp_path / "shops.sql").write_text(views)
+    with Store.create(path, tmp_path / "shops.sql") as store:
+        files = {
+            "shop.csv": ["shop_id,town", "a,3"],
+            "buyer.csv": ["buyer_id,likes", "1,3"],
+            "visit.csv": ["buyer_id,shop_id,day", "1,a,2024-05-01"],
+        }
+        store.load(write(tmp_path / "in", files))
+        before = store.dataset()
+        store.record([Recorded(2, "a", 1.0, dt.datetime(2024, 5, 2, tzinfo=dt.UTC))])
+        after = store.dataset()
+    assert (before.n_users, after.n_users) == (1, 2)
+    assert after.user_features is not None
+    assert after.user_features.to_pydict() == {"likes": [3, None]}
+
+
+def test_tables_called_like_temporary_ones(path: Path, tmp_path: Path) -> None:
+    names = ("staged_0", "staged_1", "staged_frame")
+    tables = [f"CREATE TABLE {name} (x BIGINT PRIMARY KEY);" for name in names]
+    (tmp_path / "mine.sql").write_text("\n".join([*tables, OWN_SCHEMA]))
+    with Store.create(path, tmp_path / "mine.sql") as store:
+        report = store.load({name: pa.table({"x": [1, 2]}) for name in names})
+    assert report.rows == dict.fromkeys(names, 2)
+
+
+@pytest.mark.parametrize(
+    ("view", "message"),
+    [
+        ("SELECT x AS u, 'a' AS i FROM gone", "Catalog Error: Table with name gone does not exist"),
+        ("SELECT y AS u, 'a' AS i FROM t", 'Binder Error: Referenced column "y" not found'),
+        ("SELECT x::INT AS u, 'a' AS i FROM t", "Conversion Error: Could not convert string 'no'"),
+        ("SELECT x AS u, x AS i FROM '{file}'", "IO Error: No files found that match the pattern"),
+    ],
+)
+def test_a_view_that_no_longer_works(path: Path, tmp_path: Path, view: str, message: str) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("x\n1\n")
+    with duckdb.connect(str(path)) as db:
+        db.execute("CREATE TABLE gone (x VARCHAR); CREATE TABLE t (x VARCHAR, y VARCHAR)")
+        db.execute(f"INSERT INTO t VALUES ('no', 'u'); CREATE VIEW v AS {view.format(file=file)}")
+        db.execute("DROP TABLE gone; ALTER TABLE t DROP y")
+    file.unlink()
+    with Store(path) as store:
+        said = refusal(store.dataset, "v", user_id="u", item_id="i")
+        assert "there is no table nowhere" in refusal(store.dataset, "nowhere")
+    assert said.startswith(f"{path}: cannot read the table: {message}")
+
+
+CHOICES = """
+CREATE TABLE things (t VARCHAR PRIMARY KEY);
+CREATE TABLE buys (
+    p VARCHAR, t VARCHAR REFERENCES things (t), w INTEGER CHECK (w BETWEEN 1 AND 5), tm TIMESTAMP
+);
+CREATE VIEW user_features AS SELECT DISTINCT p AS user_id FROM buys;
+CREATE VIEW item_features AS SELECT t AS item_id FROM things;
+"""
+NOW = dt.datetime(2024, 5, 1, tzinfo=dt.UTC)
+
+
+@pytest.fixture(params=["duckdb", "sqlite"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        pytest.importorskip("adbc_driver_sqlite", reason="the extra sql is not installed")
+        return f"sqlite:///{tmp_path / 'store.sqlite'}"
+    return str(tmp_path / "store.duckdb")
+
+
+def create(place: str, tmp_path: Path, interactions: str) -> Store:
+    (tmp_path / "mine.sql").write_text(f"{CHOICES} {interactions}")
+    store = Store.create(place, tmp_path / "mine.sql")
+    store.load({"things": pa.table({"t": ["x"]})})
+    return store
+
+
+@pytest.mark.parametrize(
+    "interactions",
+    [
+        "CREATE VIEW interactions AS "
+        "SELECT p AS user_id, t AS item_id, w AS weight, tm AS time FROM buys",
+        "CREATE VIEW interactions (user_id, item_id, weight, time) AS SELECT p, t, w, tm FROM buys",
+        "CREATE VIEW interactions (user_id, item_id, weight, time) AS FROM buys",
+        "CREATE VIEW interactions AS "
+        "SELECT P AS user_id, T AS item_id, w::FLOAT AS weight, tm AS time FROM BUYS",
+    ],
+)
+def test_recorded_interactions_satisfy_the_table_behind_the_view(
+    place: str, tmp_path: Path, interactions: str
+) -> None:
+    with create(place, tmp_path, interactions) as store:
+        heavy = refusal(store.record, [Recorded("ann", "x", 99.0, NOW)])
+        unknown = refusal(store.record, [Recorded("ann", "nope", 2.0, NOW)])
+        assert store.record([Recorded("ann", "x", 2.0, NOW)]) == [1]
+    assert heavy.startswith("weight 99.0: the bound is w BETWEEN 1 AND 5\n")
+    assert unknown.startswith("item_id 'nope': it is not in things\n")
+
+
+@pytest.mark.parametrize(
+    ("select", "computed"),
+    [
+        ("p AS user_id, t AS item_id, ln(w) AS weight, tm AS time FROM buys", "weight"),
+        (
+            "b.p AS user_id, t AS item_id, b.w AS weight, b.tm AS time FROM buys b "
+            "JOIN things USING (t)",
+            "weight and time",
+        ),
+        (
+            "p AS user_id, t AS item_id, w AS weight, tm AS time FROM "
+            "(SELECT p, upper(t) AS t, w, tm FROM buys)",
+            "weight and time",
+        ),
+    ],
+)
+def test_a_view_with_other_columns_warns_and_lets_no_unknown_item_in(
+    place: str, tmp_path: Path, select: str, computed: str
+) -> None:
+    with pytest.warns(UserWarning, match=f"conditions of the tables on their {computed}: "):
+        store = create(place, tmp_path, f"CREATE VIEW interactions AS SELECT {select}")
+    with store:
+        rows = [Recorded("ann", "x", 2.0, NOW), Recorded("ann", "nope", 2.0, NOW)]
+        assert refusal(store.record, rows).startswith("item_id 'nope': it is not in ")
+        assert store.recorded() == []
+        assert store.record(rows[:1]) == [1]
+
+
+def test_constants_have_no_conditions(place: str, tmp_path: Path) -> None:
+    select = "p AS user_id, t AS item_id, 1::FLOAT AS weight, NULL::TIMESTAMP AS time FROM buys"
+    with create(place, tmp_path, f"CREATE VIEW interactions AS SELECT {select}") as store:
+        assert store.record([Recorded("ann", "x", 99.0, NOW)]) == [1]
 
 
 def test_create_leaves_an_existing_file_unchanged(path: Path) -> None:

@@ -355,3 +355,41 @@ def test_numbers_out_of_range_are_missing() -> None:
 
 def test_large_numbers_in_text_are_floats() -> None:
     assert features(x=["900000억원", "900000000000억원"]) == {"x": [9e13, 9e19]}
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_nanoseconds_become_microseconds(zone: str | None) -> None:
+    late, early = 1_700_000_000_123_456_789, 1_600_000_000_000_000_001
+    kind = pa.timestamp("ns", zone)
+    items = pa.table(
+        {
+            "item_id": [0, 1, 2],
+            "seen": pa.array([late, early, None], kind),
+            "all": pa.array([[late], [], None], pa.list_(kind)),
+            "row": pa.array([{"seen": late}, None, None], pa.struct([("seen", kind)])),
+            "opens": pa.array([1_001, None, None], pa.time64("ns")),
+            "takes": pa.array([1_500_000_001, None, None], pa.duration("ns")),
+        }
+    )
+    data = Dataset.from_tables({"user_id": [1], "item_id": [0]}, items=items)
+    assert data.item_features is not None
+    times = pa.timestamp("us", zone)
+    assert {field.name: field.type for field in data.item_features.schema} == {
+        "seen": times,
+        "all": pa.list_(times),
+        "row.seen": times,
+        "opens": pa.time64("us"),
+        "takes": pa.float64(),
+    }
+    seen = data.item_features.column("seen").cast(pa.int64()).to_pylist()
+    assert seen == [late // 1000, early // 1000, None]
+    lists = Popularity().fit(data).recommend([1], k=3, where="seen < 2023-01-01")
+    assert lists.table.column("item_id").to_pylist() == [1]
+
+
+def test_nanoseconds_of_duckdb() -> None:
+    with duckdb.connect() as db:
+        items = db.sql("SELECT 0 AS item_id, TIMESTAMP_NS '2024-05-31 10:00:00.123456789' AS seen")
+        data = Dataset.from_tables({"user_id": [1], "item_id": [0]}, items=items)
+    assert data.item_features is not None
+    assert data.item_features.to_pylist() == [{"seen": dt.datetime(2024, 5, 31, 10, 0, 0, 123456)}]

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shortlist.bundle.folder import Folder, damaged, opened
-from shortlist.errors import BundleError
+from shortlist.errors import BundleError, InputError
+from shortlist.text import shortened
 
 FORMAT = 2
 MANIFEST = "manifest.json"
+_BUNDLE_FILE = re.compile(
+    r"arrays\.safetensors|(users|items|interactions|history|dislikes|learned\..+)\.parquet"
+)
+_LONGEST = 200  # characters of a name in a message
 
 
 class Manifest(BaseModel):
@@ -74,12 +80,28 @@ def manifest_of(folder: Folder) -> Manifest:
     )
 
 
-def may_be_replaced(path: Path) -> bool:
-    """Return whether the path is a bundle of any version, or an empty folder."""
-    if not path.is_dir():
-        return False
+def require_replaceable(path: Path) -> None:
+    """Raise an InputError unless a path is a bundle of any version, or an empty folder.
+
+    A bundle is replaced as a whole, so it may hold no other files. It may be damaged.
+    """
+    names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
+    own = {MANIFEST, *filter(_BUNDLE_FILE.fullmatch, names)}
     try:
         content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):  # other programs also name a file manifest.json
-        return not any(path.iterdir())
-    return isinstance(content, dict) and {"shortlist", "format", "model"} <= content.keys()
+    except (OSError, ValueError, RecursionError):
+        content = None
+    whole = isinstance(content, dict) and {"shortlist", "format", "model"} <= content.keys()
+    if whole and isinstance(content.get("files"), dict):
+        own |= content["files"].keys()
+    # Other programs also name a file manifest.json, so that name alone makes no bundle.
+    if names and not whole and not (MANIFEST in names and len(own) > 1):
+        raise InputError(
+            f"{path} is not a bundle, and is not replaced by one", remedy="name another folder"
+        )
+    if others := sorted(names - own):
+        raise InputError(
+            f"{path} holds {shortened(others[0], _LONGEST)}, which is not part of the bundle and "
+            "would be deleted with it",
+            remedy="move it elsewhere, or name another folder",
+        )

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from shortlist._version import __version__
 from shortlist.bundle.folder import Folder, damaged, opened
-from shortlist.bundle.manifest import FORMAT, MANIFEST, Manifest, manifest_of, may_be_replaced
+from shortlist.bundle.manifest import FORMAT, MANIFEST, Manifest, manifest_of, require_replaceable
 from shortlist.bundle.parts import FindClass, Parts, Storable, join, require_declared, split
 from shortlist.bundle.tables import dataset_of, interactions_table, side_table
 from shortlist.errors import BundleError, ConfigError, InputError, ShortlistError
@@ -35,10 +35,8 @@ _LEARNED = "learned."  # prefix of the files of learned tables
 def require_target(path: str | Path) -> None:
     """Raise an InputError now unless a bundle may be written to a path."""
     path = Path(path)
-    if path.exists() and not may_be_replaced(path):
-        raise InputError(
-            f"{path} is not a bundle, and is not replaced by one", remedy="name another folder"
-        )
+    if path.exists():
+        require_replaceable(path)
     require_folder(path)
 
 
@@ -51,8 +49,8 @@ def save(
 ) -> Path:
     """Write a fitted model; :meth:`Model.save` documents the arguments.
 
-    An InputError if ``path`` exists and is not a bundle, its parent folder does not exist, or the
-    metrics or the mark are not JSON.
+    An InputError if ``path`` exists and is not a bundle or holds other files, its parent folder
+    does not exist, or the metrics or the mark are not JSON.
     """
     path = Path(path)
     require_target(path)

@@ -169,6 +169,8 @@ def _counted(column: pa.ChunkedArray) -> tuple[pa.StructArray, list[str]]:
 def flattened(table: pa.Table) -> pa.Table:
     """Replace records by a column for each field: ``salary.min``, and lists of records by lists.
 
+    Times in nanoseconds become microseconds.
+
     >>> table = pa.table({"pay": [{"min": 3, "max": 5}], "skills": [[{"name": "sql"}]]})
     >>> flattened(table).to_pydict()
     {'pay.min': [3], 'pay.max': [5], 'skills.name': [['sql']]}
@@ -186,7 +188,22 @@ def flattened(table: pa.Table) -> pa.Table:
             for field, values in fields.items():
                 columns[field if field not in columns else f"{field} (record)"] = values
         table = pa.table(columns).replace_schema_metadata(table.schema.metadata)
+    for position, field in enumerate(table.schema):
+        kind = _in_microseconds(field.type)
+        if kind != field.type:
+            values = pc.cast(table.column(position), kind, safe=False)
+            table = table.set_column(position, field.name, values)
     return table
+
+
+def _in_microseconds(kind: pa.DataType) -> pa.DataType:
+    """Return a type without nanoseconds: Python's times have none, and Arrow then needs pandas."""
+    if is_list(kind):
+        make = pa.large_list if pa.types.is_large_list(kind) else pa.list_
+        return make(_in_microseconds(kind.value_type))
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        return pa.timestamp("us", kind.tz)
+    return pa.time64("us") if kind == pa.time64("ns") else kind
 
 
 def flattened_values(values: Mapping[str, Any]) -> dict[str, Any]:

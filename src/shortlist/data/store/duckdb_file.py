@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from shortlist.data.formats import scan
 from shortlist.data.sql import Connection, connect, quoted, quoted_list, transaction, types_of
 from shortlist.data.store.address import Address
 from shortlist.data.store.database import Database, TableName, Texts, dotted, unordered_column
@@ -85,13 +86,18 @@ class DuckDBFile(Database):
         return int(count)
 
     def fetch(self, query: str, values: Sequence[str | None] = ()) -> pa.Table:
-        return self.staging.sql(query, params=list(values) or None).to_arrow_table()
+        with scan.translated(self.address.place):
+            return self.staging.sql(query, params=list(values) or None).to_arrow_table()
 
     def describe(self, table: TableName) -> dict[str, str]:
-        try:
-            return types_of(self.staging, dotted(table))
-        except duckdb.CatalogException:
-            return {}
+        with scan.translated(self.address.place):
+            try:
+                return types_of(self.staging, dotted(table))
+            except duckdb.CatalogException:
+                names = (name.lower() for name in self.table_names(None))
+                if table[-1].lower() in names:  # a view over a table that is gone
+                    raise
+                return {}
 
     def table_names(self, schema: str | None) -> list[str]:
         names = self.staging.execute("SELECT table_name FROM information_schema.tables").fetchall()

@@ -200,7 +200,7 @@ def find_inputs(
             for name, content in inputs.items()
         ]
     else:
-        layouts = [layout for layout in published if layout.fills]
+        layouts = [layout for layout in published if layout.fills and _fits(layout, tables)]
         layouts += [_table_layout(table) for table in tables.values()]
         paths = [inputs] if isinstance(inputs, str | Path) else list(inputs)
         # By resolved path: a file that is named twice is read once.
@@ -235,6 +235,18 @@ def _find_files(path: Path, layouts: Sequence[Layout]) -> list[tuple[Path, Input
             remedy=f"known names, where .csv may also be .parquet: {', '.join(patterns)}",
         )
     return recognised
+
+
+def _fits(layout: Layout, tables: Mapping[str, Table]) -> bool:
+    """Return whether a layout fills these tables: a schema may be a changed copy of a built-in one.
+
+    The tables that it implies must be referred to, as their keys are taken from there.
+    """
+    filled = [(tables.get(fill.table), fill.columns) for fill in layout.fills]
+    if any(table is None or not columns.keys() <= table.types.keys() for table, columns in filled):
+        return False
+    parents = {key.parent for key in tables[layout.fills[-1].table].foreign_keys}
+    return parents.issuperset(layout.implied)
 
 
 def _table_layout(table: Table) -> Layout:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -61,6 +62,16 @@ class OpenStore:
     def _rules(self) -> InteractionRules:
         with self._database.reading([]) as connection:
             return InteractionRules.read(connection, self._database.tables())
+
+    def _warn_of_unchecked(self) -> None:
+        """Warn if recorded interactions cannot be held to the conditions of the tables."""
+        if computed := " and ".join(self._rules.unchecked):
+            warnings.warn(
+                "recorded interactions are not held to the conditions of the tables on their "
+                f"{computed}: the view interactions does not select {computed} as columns of one "
+                "table",
+                stacklevel=3,
+            )
 
     def _check_version(self) -> str:
         """Upgrade an older store and refuse a newer one; return the name of the schema."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
+from shortlist.data.coding.reading import is_number
+from shortlist.data.formats import scan
 from shortlist.data.sql import Connection, literal, quoted, types_of
 from shortlist.data.store.database import Database
 from shortlist.data.store.library_tables import RECORDED
@@ -35,6 +38,7 @@ _REMEDIES = {
     "weight": "give a weight within the bound",
     "time": "give the time of the interaction",
 }
+_VIEW_HEAD = re.compile(r'(?:[^"]|"[^"]*")*? AS ')  # before SELECT; a quoted name may hold AS
 _SHOWN = 3  # skipped lines that a warning names
 
 
@@ -66,23 +70,35 @@ class InteractionRules:
 
     types: Mapping[str, str]  # the SQL types of user_id, item_id, weight and time
     columns: Mapping[str, str]
-    """For each role the column of the table behind the view of interactions, if the view only
-    renames columns of one table."""
+    """For each role the column of the table behind the view of interactions, if the view selects
+    columns of one table."""
     checks: tuple[Check, ...] = ()  # the conditions of that table on these columns
     items: ForeignKey | None = None  # the reference of its item column to the table of items
+    listing: frozenset[str] = frozenset()  # without it: the tables behind the view item_features
+    unchecked: tuple[str, ...] = ()  # roles whose values the view computes from tables with checks
 
     @classmethod
     def read(cls, connection: Connection, tables: Mapping[str, Table]) -> InteractionRules:
         """Read the rules from the view of interactions and the table behind it."""
         types = types_of(connection, "interactions")
-        name, columns = _columns_behind(connection)
-        if name not in tables:
-            return cls(types, {})
-        table, present = tables[name], set(columns.values())
-        checks = tuple(check for check in table.checks if set(check.columns) <= present)
-        item = (columns.get("item_id", ""),)
-        parents = [key for key in table.foreign_keys if key.columns == item]
-        return cls(types, columns, checks, parents[0] if parents else None)
+        table, columns, constants = _columns_behind(connection, list(types), tables)
+        types = {name.lower(): kind for name, kind in types.items()}
+        checks: tuple[Check, ...] = ()
+        parents: list[ForeignKey] = []
+        if table is not None:
+            present, item = set(columns.values()), (columns.get("item_id", ""),)
+            checks = tuple(check for check in table.checks if set(check.columns) <= present)
+            parents = [key for key in table.foreign_keys if key.columns == item]
+        computed = tuple(r for r in ("weight", "time") if r not in columns and r not in constants)
+        conditions = (tables[n].checks for n in _tables_behind(connection, "interactions", tables))
+        return cls(
+            types,
+            columns,
+            checks,
+            parents[0] if parents else None,
+            frozenset() if parents else _tables_behind(connection, "item_features", tables),
+            computed if any(conditions) else (),
+        )
 
     def converted(self, source: str) -> str:
         """Return SQL for lines with converted values, also under the names that checks use."""
@@ -131,28 +147,88 @@ class InteractionRules:
         return f"(FROM {self.converted(RECORDED)} WHERE {self.passed()})"
 
 
-def _columns_behind(connection: Connection) -> tuple[str, dict[str, str]]:
-    """Return the table that the view of interactions renames the columns of, and these columns.
+def _columns_behind(
+    connection: Connection, names: Sequence[str], tables: Mapping[str, Table]
+) -> tuple[Table | None, dict[str, str], set[str]]:
+    """Return the table that the view of interactions reads, and its column of each role.
 
-    A view with anything but columns of one table has no such table.
+    ``names`` are the columns of the view. A view with anything but columns of one table has no such
+    table. The third result is the roles that are constants, such as ``1::FLOAT AS weight``.
     """
-    [(sql,)] = connection.execute(
-        "SELECT sql FROM duckdb_views() WHERE view_name = 'interactions' AND NOT internal"
-    ).fetchall()
-    select = sql[sql.upper().index(" AS ") + 4 :].rstrip().rstrip(";")
-    [(text,)] = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [select]).fetchall()
-    parsed = json.loads(text)
-    if parsed["error"] or len(parsed["statements"]) != 1:
-        return "", {}
-    node = parsed["statements"][0]["node"]
-    if node["type"] != "SELECT_NODE" or node["from_table"]["type"] != "BASE_TABLE":
-        return "", {}
-    columns = {}
+    node = _parsed_views(connection)["interactions"]
+    if node is None or node["type"] != "SELECT_NODE" or node["from_table"]["type"] != "BASE_TABLE":
+        return None, {}, set()
+    source = node["from_table"]
+    table = _same_name(source["table_name"], tables)
+    if table is None or source["column_name_alias"] or node["cte_map"]["map"]:
+        return None, {}, set()
+    own = {column.lower(): column for column in table.types}
+    selected: list[tuple[str | None, bool]] = []  # the column, or whether it is a constant
     for expression in node["select_list"]:
-        if expression["class"] == "COLUMN_REF":
-            column = expression["column_names"][-1]
-            columns[expression["alias"] or column] = column
-    return node["from_table"]["table_name"], {r: c for r, c in columns.items() if r in _ROLES}
+        if expression["class"] == "STAR":
+            # One that leaves out or replaces columns does not have as many as the view.
+            changed = expression["replace_list"] or expression["expr"]
+            selected += [(None if changed else column, False) for column in own.values()]
+            continue
+        inner = expression["child"] if expression["class"] == "CAST" else expression
+        column = own.get(inner["column_names"][-1].lower()) if "column_names" in inner else None
+        if column is not None and inner is not expression and not _is_ordered(table.types[column]):
+            column = None
+        selected.append((column, inner["class"] == "CONSTANT"))
+    if len(selected) != len(names):
+        return None, {}, set()
+    roles = {name.lower(): found for name, found in zip(names, selected, strict=True)}
+    columns = {role: roles[role][0] for role in _ROLES}
+    constants = {role for role in _ROLES if roles[role][1]}
+    return table, {role: c for role, c in columns.items() if c is not None}, constants
+
+
+def _is_ordered(kind: str) -> bool:
+    """Return whether a condition on a column holds for its values cast to a number or time, too."""
+    return is_number(kind) or kind.startswith(("DATE", "TIMESTAMP"))
+
+
+def _parsed_views(connection: Connection) -> dict[str, Any]:
+    """Return the SELECT statement of each view, by its name in lower case; None: unknown syntax."""
+    nodes: dict[str, Any] = {}
+    for name, sql in connection.execute(
+        "SELECT lower(view_name), sql FROM duckdb_views() WHERE NOT internal"
+    ).fetchall():
+        select = _VIEW_HEAD.sub("", sql, count=1).rstrip().rstrip(";")
+        [(text,)] = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [select]).fetchall()
+        parsed = json.loads(text)
+        nodes[name] = None if parsed["error"] else parsed["statements"][0]["node"]
+    return nodes
+
+
+def _same_name(name: str, tables: Mapping[str, Table]) -> Table | None:
+    """Return the table of a name; names do not differ by case."""
+    return next((table for other, table in tables.items() if other.lower() == name.lower()), None)
+
+
+def _tables_behind(
+    connection: Connection, view: str, tables: Mapping[str, Table]
+) -> frozenset[str]:
+    """Return the tables that a view reads, also through other views."""
+    views, names, found = _parsed_views(connection), [view], set[str]()
+    while names:
+        name = names.pop()
+        if (table := _same_name(name, tables)) is not None:
+            found.add(table.name)
+        elif name.lower() in views:
+            node = views.pop(name.lower())
+            names += tables if node is None else _names_in(node)
+    return frozenset(found)
+
+
+def _names_in(node: Any) -> list[str]:
+    """Return the tables and views that a part of a parsed statement names."""
+    if isinstance(node, list):
+        return [name for part in node for name in _names_in(part)]
+    if not isinstance(node, dict):
+        return []
+    own = [node["table_name"]] if node.get("type") == "BASE_TABLE" else []
+    return own + _names_in(list(node.values()))
 
 
 def record(
@@ -181,9 +257,12 @@ def record(
         frame = next(names)
         database.staging.register(frame, rows)
         _require_conditions(database.staging, frame, interactions, rules)
+        if rules.items is None:
+            _require_listed(database, interactions, rules)
         try:
             with database.transaction():
-                _require_items(database, frame, interactions, rules)
+                if rules.items is not None:
+                    _require_items(database, frame, interactions, rules, rules.items)
                 table, columns = database.tables()[RECORDED], rows.column_names[1:]
                 database.insert(table, columns, f"FROM {frame} ORDER BY record_id")
                 # The transaction keeps other writers out, so the new ids follow each other.
@@ -210,22 +289,47 @@ def _require_conditions(
 
 
 def _require_items(
-    database: Database, frame: str, interactions: Sequence[Recorded], rules: InteractionRules
+    database: Database,
+    frame: str,
+    interactions: Sequence[Recorded],
+    rules: InteractionRules,
+    items: ForeignKey,
 ) -> None:
-    if rules.items is None:
-        return
-    parent, (column,) = database.tables()[rules.items.parent], rules.items.parent_columns
-    ids = {interaction.item_id for interaction in interactions}
-    listed = ", ".join(literal(key) if isinstance(key, str) else str(key) for key in ids)
-    database.copy_to_staging(parent, [column], f"{quoted(column)} IN ({listed})")
+    parent, (column,) = database.tables()[items.parent], items.parent_columns
+    database.copy_to_staging(parent, [column], f"{quoted(column)} IN ({_item_ids(interactions)})")
     for (number,) in database.staging.execute(
         f"SELECT record_id FROM {frame} AS line "
         f"ANTI JOIN {quoted(parent.name)} AS parent "
         f"ON TRY_CAST(line.item_id AS {rules.types['item_id']}) = parent.{quoted(column)} "
         "ORDER BY record_id LIMIT 1"
     ).fetchall():
-        bound, remedy = f"it is not in {parent.name}", "give an item that the store has"
-        raise _refusal(interactions, number, Condition("item_id", "", bound, remedy))
+        raise _unknown_item(interactions, number, parent.name)
+
+
+def _require_listed(
+    database: Database, interactions: Sequence[Recorded], rules: InteractionRules
+) -> None:
+    """Refuse items that the view item_features lacks: :func:`read_views` leaves them out."""
+    item = f"CAST(item_id AS {rules.types['item_id']})"
+    translated = scan.translated("the view item_features")
+    with translated, database.reading(rules.listing) as connection:
+        rows = connection.execute(
+            f"SELECT {item} FROM item_features WHERE {item} IN ({_item_ids(interactions)})"
+        ).fetchall()
+    known = {item for (item,) in rows}
+    for number, interaction in enumerate(interactions):
+        if interaction.item_id not in known:
+            raise _unknown_item(interactions, number, "item_features")
+
+
+def _item_ids(interactions: Sequence[Recorded]) -> str:
+    ids = {interaction.item_id for interaction in interactions}
+    return ", ".join(literal(key) if isinstance(key, str) else str(key) for key in ids)
+
+
+def _unknown_item(interactions: Sequence[Recorded], number: int, table: str) -> InputError:
+    bound, remedy = f"it is not in {table}", "give an item that the store has"
+    return _refusal(interactions, number, Condition("item_id", "", bound, remedy))
 
 
 def _refusal(interactions: Sequence[Recorded], number: int, violated: Condition) -> InputError:
@@ -275,9 +379,10 @@ def read_views(connection: Connection, rules: InteractionRules, place: str) -> d
 
     Recorded interactions follow those of the schema.
     """
-    [(count, times)] = connection.execute(
-        "SELECT count(*), count(time) FROM interactions"
-    ).fetchall()
+    with scan.translated("the view interactions"):
+        [(count, times)] = connection.execute(
+            "SELECT count(*), count(time) FROM interactions"
+        ).fetchall()
     if not count and not any_recorded(connection):
         raise InputError(
             "the store has no interactions yet",
@@ -285,7 +390,7 @@ def read_views(connection: Connection, rules: InteractionRules, place: str) -> d
             remedy="load some: shortlist load DB PATH...",
         )
     [(labels,)] = connection.execute(
-        "SELECT count(*) FROM information_schema.tables WHERE table_name = 'labels'"
+        "SELECT count(*) FROM information_schema.tables WHERE lower(table_name) = 'labels'"
     ).fetchall()
     interactions, users = _with_recorded(connection, rules)
     return {
@@ -307,12 +412,19 @@ def _with_recorded(
     item that the schema no longer has are left out.
     """
     if not any_recorded(connection):
-        return connection.sql("FROM interactions"), connection.sql("FROM user_features")
+        columns = ", ".join(
+            f"{quoted(name)} AS {quoted(name.lower() if name.lower() in _ROLES else name)}"
+            for name in types_of(connection, "interactions")
+        )
+        return (
+            connection.sql(f"SELECT {columns} FROM interactions"),
+            connection.sql("FROM user_features"),
+        )
     _report_skipped(connection, rules)
     valid = f"{rules.valid()} WHERE _item_id IN (SELECT item_id FROM item_features)"
     return connection.sql(
         f"""
-        SELECT user_id, item_id, weight, time FROM interactions
+        SELECT {", ".join(f"{role} AS {role}" for role in _ROLES)} FROM interactions
         UNION ALL
         (SELECT _user_id, _item_id, _weight, _time FROM {valid} ORDER BY _record_id)
         """

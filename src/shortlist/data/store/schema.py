@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from shortlist.data.sql import Connection, connect, quoted, quoted_list, transaction
+from shortlist.data.sql import Connection, connect, quoted, quoted_list, transaction, types_of
 from shortlist.errors import InputError, suggestion
 
 VERSION = 2
@@ -29,19 +29,32 @@ VERSION = 2
 
 SCHEMAS = ("jobs", "movies", "runs")
 INFO = "shortlist_store"  # the table that holds the schema and the version of a store
-_VIEWS = frozenset({"interactions", "user_features", "item_features"})
+_VIEWS = {
+    "interactions": ("user_id", "item_id", "weight", "time"),
+    "item_features": ("item_id",),
+    "user_features": ("user_id",),
+}
+"""The views of a schema, each with the columns that it must have."""
 
 
 def schema_sql(name: str | Path) -> str:
     """Return the DDL of a schema: ``movies``, ``jobs`` or ``runs``, or a ``.sql`` file of your own.
 
     Such a file must define the views ``interactions`` (user_id, item_id, weight, time),
-    ``user_features`` and ``item_features`` (their first column is the id).
+    ``user_features`` (user_id and features) and ``item_features`` (item_id and features).
     """
-    if str(name).endswith(".sql"):
+    if _is_own(name):
         if not Path(name).is_file():
             raise InputError(f"there is no file {name}", remedy="check the path of the schema")
-        return Path(name).read_text("utf-8")
+        try:
+            return Path(name).read_text("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"the schema is not UTF-8 text: byte {error.object[error.start]:#04x} "
+                f"at position {error.start}",
+                where=str(name),
+                remedy="save the file as UTF-8",
+            ) from error
     if name not in SCHEMAS:
         raise InputError(
             f"there is no schema '{name}'",
@@ -52,25 +65,98 @@ def schema_sql(name: str | Path) -> str:
 
 def create_tables(connection: Connection, schema: str | Path) -> None:
     """Create the tables and views of a store in an empty database; refuse a wrong schema."""
-    name = Path(schema).stem
+    name = _name_of(schema)
     parts = [schema_sql(schema), *([] if name == "runs" else [_sql_file("runs")])]
     script = "\n;\n".join([*parts, _sql_file("store")])  # the last statement may lack its semicolon
+    [(main,)] = connection.execute("SELECT current_database()").fetchall()
     try:
         connection.execute(script)
     except duckdb.Error as error:
         raise InputError(
             f"the schema is not valid: {str(error).splitlines()[0]}", where=str(schema)
         ) from error
-    views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
-    absent = sorted(_VIEWS - {view for (view,) in views})
-    if name != "runs" and absent:
-        raise InputError(
-            f"the schema lacks the view {absent[0]}",
-            where=str(schema),
-            remedy=f"define the views {', '.join(sorted(_VIEWS))}",
-        )
+    _require_lasting(connection, main, str(schema))
+    if name != "runs":
+        _require_views(connection, str(schema))
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
     connection.execute(f"INSERT INTO {INFO} VALUES (?, ?, ?, ?)", [name, VERSION, now, script])
+
+
+def _is_own(schema: str | Path) -> bool:
+    """Return whether a schema is a file, not one of the library's."""
+    return str(schema).endswith(".sql")
+
+
+def _name_of(schema: str | Path) -> str:
+    """Return the name that a store keeps: a file called like a built-in schema is not that one."""
+    path = Path(schema)
+    return path.name if _is_own(schema) and path.stem in SCHEMAS else path.stem
+
+
+def _require_lasting(connection: Connection, main: str, where: str) -> None:
+    """Refuse a script whose tables would be gone, or not be found, when the store is opened.
+
+    ``main`` is the name of the database that was opened; the script may have attached others.
+    """
+    try:
+        connection.begin()
+    except duckdb.TransactionException as error:
+        raise InputError(
+            "the schema begins a transaction and does not end it",
+            where=where,
+            remedy="leave out BEGIN TRANSACTION, or end the file with COMMIT",
+        ) from error
+    connection.commit()
+    made = " UNION ALL ".join(
+        f"SELECT database_name, schema_name, {kind}_name AS name FROM duckdb_{kind}s() "
+        "WHERE NOT internal"
+        for kind in ("table", "view")
+    )
+    others = connection.execute(
+        "SELECT if(database_name = 'temp', 'temp', schema_name) || '.' || name "
+        f"FROM ({made}) WHERE schema_name <> 'main' OR database_name <> ? ORDER BY ALL",
+        [main],
+    ).fetchall()
+    if others:
+        raise InputError(
+            f"the schema makes {others[0][0]}, and a store is read from main",
+            where=where,
+            remedy="leave out CREATE SCHEMA, USE, ATTACH and TEMP",
+        )
+
+
+def _require_views(connection: Connection, where: str) -> None:
+    """Refuse a schema without one of the views, or one of their columns."""
+    views = connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    present = {view.lower() for (view,) in views}  # names do not differ by case
+    for view, needed in _VIEWS.items():
+        if view not in present:
+            raise InputError(
+                f"the schema lacks the view {view}",
+                where=where,
+                remedy=f"define the views {', '.join(sorted(_VIEWS))}",
+            )
+        try:
+            columns = {column.lower() for column in types_of(connection, view)}
+        except duckdb.Error as error:
+            raise InputError(
+                f"the view {view} cannot be read: {str(error).splitlines()[0]}",
+                where=where,
+                remedy="correct the view",
+            ) from error
+        for column in needed:
+            if column not in columns:
+                raise InputError(
+                    f"the view {view} lacks the column {column}",
+                    where=where,
+                    remedy=_WITHOUT.get(column, f"name its id: AS {column}"),
+                )
+
+
+_WITHOUT = {
+    "weight": "add it; without weights write 1::FLOAT AS weight",
+    "time": "add it; without times write NULL::TIMESTAMP AS time",
+}
 
 
 def upgrade_tables(connection: Connection, version: int) -> None:

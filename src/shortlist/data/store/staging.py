@@ -25,6 +25,8 @@ from shortlist.text import shortened
 _BITS = {"TINYINT": 8, "SMALLINT": 16, "INTEGER": 32, "BIGINT": 64, "HUGEINT": 128}
 _WHOLE = _BITS | {f"U{name}": bits for name, bits in _BITS.items()}
 _FRACTIONS = ("FLOAT", "DOUBLE")
+_PREFIX = "_shortlist_staged_"  # a temporary table hides a table of the same name
+_FRAME = f"{_PREFIX}frame"
 _PLAIN = Reading()
 
 
@@ -54,7 +56,7 @@ def temporary_names(connection: Connection) -> Iterator[Iterator[str]]:
 
     def names() -> Iterator[str]:
         while True:
-            used.append(f"staged_{len(used)}")
+            used.append(f"{_PREFIX}{len(used)}")
             yield used[-1]
 
     try:
@@ -130,12 +132,12 @@ def stage_frame(
     columns: Mapping[str, str] | None = None,
 ) -> StagedRows:
     """Stage the rows of a frame, by default its columns of the same name; see :func:`stage`."""
-    connection.register("staged_frame", rows)
+    connection.register(_FRAME, rows)
     try:
         columns = columns or same(*rows.column_names)
-        return stage(connection, Source(label, "staged_frame"), table, columns, name)
+        return stage(connection, Source(label, _FRAME), table, columns, name)
     finally:
-        connection.unregister("staged_frame")
+        connection.unregister(_FRAME)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,10 @@ class Store(OpenStore):
         """
         address = Address.of(database)
         DATABASES[address.kind].create(address, schema)
-        return cls(database)
+        store = cls(database)
+        if store.schema != "runs":
+            store._warn_of_unchecked()
+        return store
 
     def load(
         self,
@@ -126,7 +129,7 @@ class Store(OpenStore):
         self._require(writable=True)
         tables = self._database.tables()
         tables = {n: t for n, t in tables.items() if n not in library_tables.LIBRARY_TABLES}
-        published = LAYOUTS.get(self.schema, ())
+        published = LAYOUTS.get(Path(self.schema).stem, ())  # of movies.sql, too: see _fits
         reading = Reading(time_format, decimal, encoding)
         return load(self._database, inputs, tables, published, reading, on_bad_row)
 

@@ -66,11 +66,16 @@ class Requests:
         if self.features is not None:
             features = self.features.slice(block.start, len(block))
         history = _overlaid(known.history, given)
-        disliked = known.disliked
-        if self.disliked is not None:
-            own = self.disliked[span]
-            disliked = own if disliked is None else _overlaid(disliked, own)
+        disliked, own = known.disliked, None if self.disliked is None else self.disliked[span]
+        if disliked is not None:
+            disliked = _without(disliked, given)
         changed = known.changed | (added > 0)
+        if own is not None:
+            lengths = np.diff(history.indptr)
+            history = _without(history, own)
+            changed = changed | (np.diff(history.indptr) < lengths)
+            recency = None if recency is None else _without(recency, own)
+            disliked = own if disliked is None else _overlaid(disliked, own)
         return Profiles(known.users, history, changed, features, recency, disliked)
 
 
@@ -106,6 +111,18 @@ def _overlaid(history: csr_array, given: csr_array) -> csr_array:
     indptr = np.searchsorted(kept, np.arange(history.shape[0] + 1) * history.shape[1])
     data = np.concatenate([given.data, history.data])[first]
     return csr_array((data, kept % history.shape[1], indptr), shape=history.shape)
+
+
+def _without(history: csr_array, revoking: csr_array) -> csr_array:
+    """Return the entries of a history whose items others do not name: the later ones count."""
+    shape = history.shape
+    cells, revoked = (
+        np.repeat(np.arange(shape[0]), np.diff(matrix.indptr)) * shape[1] + matrix.indices
+        for matrix in (history, revoking)
+    )
+    kept = ~np.isin(cells, revoked)
+    indptr = np.concatenate([[0], np.cumsum(kept)])[history.indptr]
+    return csr_array((history.data[kept], history.indices[kept], indptr), shape=shape)
 
 
 def _as_array(ids: Sequence[Id], vocabulary: Vocabulary) -> pa.Array:

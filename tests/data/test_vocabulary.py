@@ -186,6 +186,7 @@ def test_parse_reads_text_as_the_type_of_the_ids() -> None:
         *("007", "1.0", "--5", "-0", "1_0", "٣", "x", ""),
         2**63,
     ]
+    assert vocabulary([7]).parse(["9" * 5000]) == ["9" * 5000]  # Python converts no such number
     assert vocabulary(["7"]).parse(["007", " x "]) == ["007", " x "]
 
 

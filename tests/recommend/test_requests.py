@@ -445,3 +445,15 @@ def test_everybody_is_asked_for_in_blocks() -> None:
     assert_array_equal(part.history.toarray(), whole.history[[7, 8]].toarray())
     assert part.features.to_pylist() == whole.features.to_pylist()[7:9]
     assert_array_equal(part.recency.toarray(), whole.recency[[7, 8]].toarray())
+
+
+def test_a_query_changes_the_sign_of_an_item() -> None:
+    """An item is either chosen or disliked: what the query says counts."""
+    log = {"user_id": ["ann", "ann", "ann"], "item_id": ["gin", "rye", "tea"], "weight": [-1, 2, 3]}
+    model = listener(Dataset.from_tables(log, weight="weight"))
+    model.recommend(queries=[Query(user="ann", history={"gin": 4, "tea": -5})], exclude_seen=False)
+    profiles = model.heard
+    assert_array_equal(profiles.history.toarray(), [[4, 2, 0]])
+    assert_array_equal(profiles.disliked.toarray(), [[0, 0, 5]])
+    assert_array_equal(model.places > 0, [[True, True, False]])
+    assert profiles.changed.tolist() == [True]

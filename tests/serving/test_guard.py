@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -128,15 +129,20 @@ def guarded(**limits: Any) -> Guard:
     return Guard(slowly, Access(), Limits(**limits), Metrics())
 
 
-async def ask(guard: Guard, go: asyncio.Event, body: list[Message] | None = None) -> Message:
+async def ask(
+    guard: Guard,
+    go: asyncio.Event,
+    body: list[Message] | None = None,
+    more: Sequence[tuple[bytes, bytes]] = (),
+) -> Message:
     """Send a request to a guard; return the head of its reply."""
     method = "GET" if body is None else "POST"
-    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json"), *more]
     scope = {
         "type": "http", "method": method, "path": "/x", "headers": headers, "state": {"go": go}
     }  # fmt: skip
     sent: list[Message] = []
-    waiting = list(body or [])
+    waiting = [] if body is None else body
 
     async def receive() -> Message:
         if waiting:
@@ -171,13 +177,39 @@ def test_the_total_length_of_bodies_is_limited() -> None:
     async def scenario() -> list[int]:
         guard, go = guarded(body_bytes=100, held_bytes=150), asyncio.Event()
         whole: list[Message] = [{"type": "http.request", "body": b"x" * 100, "more_body": False}]
-        first = asyncio.create_task(ask(guard, go, whole))
+        first = asyncio.create_task(ask(guard, go, [*whole]))
         await asyncio.sleep(0)
-        refused = await ask(guard, go, whole)
+        refused = await ask(guard, go, [*whole])
         go.set()
-        return [(await first)["status"], refused["status"], (await ask(guard, go, whole))["status"]]
+        return [
+            (await first)["status"],
+            refused["status"],
+            (await ask(guard, go, [*whole]))["status"],
+        ]
 
     assert asyncio.run(scenario()) == [200, 503, 200]
+
+
+@pytest.mark.parametrize(
+    ("declared", "expects", "unread"),
+    [(300, False, 0), (900, False, 3), (300, True, 3), (0, False, 0)],
+)
+def test_a_body_that_is_too_long_is_read_before_it_is_refused(
+    declared: int, expects: bool, unread: int
+) -> None:
+    """A client that still sends would not see the reply; much longer ones are not read."""
+    more = [(b"content-length", str(declared).encode())] if declared else []
+    more += [(b"expect", b"100-continue")] if expects else []
+
+    async def scenario() -> tuple[int, int]:
+        guard = guarded(body_bytes=100, held_bytes=150)
+        body: list[Message] = [
+            {"type": "http.request", "body": b"x" * 100, "more_body": n < 2} for n in range(3)
+        ]
+        reply = await ask(guard, asyncio.Event(), body, more)
+        return reply["status"], len(body)
+
+    assert asyncio.run(scenario()) == (413, unread)
 
 
 def test_a_body_that_does_not_end_is_refused() -> None:

@@ -76,6 +76,7 @@ def test_redirects_are_relative(client: TestClient, path: str) -> None:
     assert reply.status_code == 307
     assert reply.headers["location"] == f"../{path.rstrip('/').rpartition('/')[2]}?model=cosine"
     assert client.get(path).status_code == 200
+    assert client.get(f"{path}/", follow_redirects=False).status_code == 404
     assert client.get("/nothing/").status_code == 404
 
 

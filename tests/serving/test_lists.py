@@ -168,6 +168,8 @@ def test_unknown_ids_are_skipped_or_use_the_fallback(client: TestClient) -> None
     body: dict[str, Any] = {"users": ["nobody", "U00"], "k": 2, "on_unknown": "skip"}
     lists = client.post("/recommendations", json=body).json()["lists"]
     assert [(entry["query"], entry["user"]) for entry in lists] == [(1, "U00")]
+    lists = client.post("/recommendations", json=body | {"allow": []}).json()["lists"]
+    assert lists == [{"query": 1, "user": "U00", "items": []}]  # known, and nothing is allowed
     body["on_unknown"] = "fallback"
     lists = client.post("/recommendations", json=body).json()["lists"]
     assert [entry["user"] for entry in lists] == ["nobody", "U00"]

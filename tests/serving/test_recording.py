@@ -9,16 +9,21 @@ from typing import Any
 
 import duckdb
 import httpx
+import pyarrow as pa
 import pytest
 
 import shortlist as sl
+from shortlist.data.moments import DAY, as_datetime
 from shortlist.data.store.recorded import Recorded
-from shortlist.errors import InputError, ShortlistError
+from shortlist.errors import DatabaseError, InputError, ShortlistError
 from shortlist.serving.app import create_app
 from shortlist.serving.limits import Limits
 from shortlist.serving.recording import RecentInteractions
 from shortlist.serving.service import Service
 
+from .test_model_store import eventually
+
+DAY_SECONDS = DAY // 1_000_000
 NOON = dt.datetime(2024, 5, 31, 12, tzinfo=dt.UTC)
 SCHEMA = """
 CREATE TABLE person (user_id VARCHAR PRIMARY KEY, trade VARCHAR, degree TINYINT);
@@ -293,12 +298,146 @@ def test_what_the_data_has_already_adds_nothing(
     recent: RecentInteractions, data: sl.Dataset
 ) -> None:
     query = sl.Query(user="U00")
-    recent.add([Recorded("U00", "R00", 1.0, NOON), Recorded("U00", "X", 1.0, NOON)])
+    assert data.times is not None
+    fitted = as_datetime(int(data.times[0]))
+    recent.add([Recorded("U00", "R00", 1.0, fitted), Recorded("U00", "X", 1.0, NOON)])
     assert (
         recent.extended(query, data) is query
     )  # one is in the training data, one not in the catalogue
-    recent.add([Recorded("U00", "R00", 2.0, NOON)])
+    recent.add([Recorded("U00", "R00", 2.0, fitted)])
     assert recent.extended(query, data).weights == {"R00": 2.0}
+    recent.add([Recorded("U00", "R00", 1.0, NOON)])
+    assert recent.extended(query, data).weights == {"R00": 1.0}  # again, and later
+
+
+TIMED = {"at": [0, DAY_SECONDS, 2 * DAY_SECONDS]}
+EARLIER, LATER = (as_datetime(days * DAY) for days in (1, 5))
+
+
+@pytest.mark.parametrize(("times", "weight"), [(TIMED, 5.0), ({}, 0.5)])
+def test_the_latest_is_that_of_a_fit(
+    recent: RecentInteractions, times: dict[str, list[int]], weight: float
+) -> None:
+    """By time if the data has times, or else in the order of recording."""
+    log = {"user_id": ["A", "B", "B"], "item_id": ["x", "x", "y"], **times}
+    data = sl.Dataset.from_tables(log, time=next(iter(times), None))
+    recent.add([Recorded("A", "y", 5.0, LATER)])
+    recent.add([Recorded("A", "y", 0.5, EARLIER)] * 12)  # more than are kept of an item
+    assert recent.extended(sl.Query(user="A"), data).weights == {"y": weight}
+    recent.add([Recorded("B", "y", 0.5, EARLIER)])
+    superseded = recent.extended(sl.Query(user="B"), data).weights == {}
+    assert superseded == bool(times)  # by the interaction of the data
+
+
+RULES: list[tuple[dict[str, Any], dict[str, float], dict[str, float]]] = [
+    ({"positive": "stars >= 4"}, {"z": 4.5}, {"y": 1.0}),
+    ({"only": "stars >= 4"}, {"z": 4.5}, {}),
+    ({"half_life": 1.0}, {"y": 0.25, "z": 4.5}, {}),
+    ({"only": "event = view"}, {"y": 0.5, "z": 4.5}, {}),  # nothing recorded has an event
+]
+
+
+@pytest.mark.parametrize(("rules", "weights", "dislikes"), RULES)
+def test_the_rules_of_the_bundle_hold_for_recorded_interactions(
+    recent: RecentInteractions,
+    rules: dict[str, Any],
+    weights: dict[str, float],
+    dislikes: dict[str, float],
+    tmp_path: Path,
+) -> None:
+    log = {"user_id": ["A", "B", "C"], "item_id": ["x", "y", "z"], "stars": [5.0, 4.0, 5.0]}
+    log |= {"event": ["view"] * 3, **TIMED}
+    data = sl.Dataset.from_tables(log, weight="stars", time="at", **rules)
+    sl.Popularity().fit(data).save(tmp_path / "bundle")
+    rows = [Recorded("A", "y", 0.5, EARLIER), Recorded("A", "z", 4.5, LATER)]
+    recent.add(rows)
+    query = recent.extended(sl.Query(user="A"), sl.load(tmp_path / "bundle").data)
+    assert (query.weights, query.dislikes) == (weights, dislikes)
+    more = {"user_id": "A", "event": "view"}
+    entries = [{"stars": s, "at": t, "item_id": i, **more} for _, i, s, t in rows]
+    table = sl.Dataset.from_tables(
+        pa.concat_tables(
+            [
+                pa.table(log | {"at": [as_datetime(t * 10**6) for t in TIMED["at"]]}),
+                pa.Table.from_pylist(entries),
+            ],
+            promote_options="default",
+        ),
+        weight="stars",
+        time="at",
+        **rules,
+    )
+    assert recent.extended(sl.Query(user="A"), table).history is None  # it was fitted with them
+    recent.refill({1: rows[0], 2: rows[1]}, [table])
+    assert len(recent) == 0
+    recent.refill({1: rows[0], 2: rows[1]}, [table, data])
+    assert len(recent) == len(weights) + len(dislikes)
+
+
+def test_an_interaction_comes_back_with_a_bundle_that_lacks_it(
+    serve: Any, database: Path, bundles: dict[str, Path], data: sl.Dataset, tmp_path: Path
+) -> None:
+    """Two others are served meanwhile: one without the item, one fitted with the interaction."""
+    client = serve(database=database, bundles={"cosine": bundles["cosine"]})
+    choose(client, ("newcomer", "R12"))
+    recent = client.app_state["service"].recent
+    former = sl.load(bundles["cosine"])
+    item = int(data.items.rows(["R12"])[0])
+    without = data.select(data.item_rows != item).to_arrow()
+    for other in (sl.Dataset.from_tables(without, weight="weight", time="time"), None):
+        if other is None:
+            with sl.Store(database) as store:
+                other = store.dataset()
+        sl.ItemCosine().fit(other).save(bundles["cosine"])
+        eventually(lambda: len(recent) == 0)
+        former.save(bundles["cosine"])
+        eventually(lambda: len(recent) == 1)
+    assert client.get("/users/newcomer").json()["history"][0]["item_id"] == "R12"
+
+
+def test_the_audience_leaves_out_who_has_just_recorded_the_item(serve: Any, database: Path) -> None:
+    client = serve(database=database)
+
+    def audience(**params: Any) -> list[dict[str, Any]]:
+        reply = client.get("/items/R12/audience", params={"k": 5, **params}).json()
+        users: list[dict[str, Any]] = reply["users"]
+        return users
+
+    before = client.get("/items/R12/audience", params={"k": 6}).json()["users"]
+    choose(client, (before[1]["user_id"], "R12"))
+    after = audience()
+    assert [user["user_id"] for user in after] == [before[n]["user_id"] for n in (0, 2, 3, 4, 5)]
+    assert [user["rank"] for user in after] == [1, 2, 3, 4, 5]
+    assert before[1]["user_id"] in [u["user_id"] for u in audience(exclude_seen=False, k=30)]
+
+
+def test_a_request_whose_client_has_gone_is_not_written(
+    bundles: dict[str, Path], database: Path
+) -> None:
+    async def scenario() -> list[int]:
+        service = Service({"ials": bundles["ials"]}, database=database)
+        first = service.recorder.submit([Recorded("A", "R00", 1.0, NOON)])
+        second = service.recorder.submit([Recorded("B", "R00", 1.0, NOON)])
+        first.cancel()
+        async with service.run():
+            return await second
+
+    assert asyncio.run(scenario()) == [1]
+    with sl.Store(database, read_only=True) as store:
+        assert [row.user_id for row in store.recorded()] == ["B"]
+
+
+def test_a_database_that_fails_for_now_is_503(
+    serve: Any, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: Any) -> None:
+        raise DatabaseError("board.sqlite is in use")
+
+    client = serve(database=database)
+    monkeypatch.setattr(sl.Store, "record", locked)
+    reply = choose(client, ("U00", "R12"))
+    assert reply.status_code == 503
+    assert reply.json()["error"]["what"] == "board.sqlite is in use"
 
 
 def test_a_service_without_a_database_records_nothing(serve: Any) -> None:
@@ -342,7 +481,7 @@ def test_an_interaction_is_taken_back(serve: Any, database: Path) -> None:
     for number in ids:
         assert client.delete(f"/interactions/{number}").json() == {"removed": 1}
     assert listed(client, "U00") == before
-    for wrong in (ids[0], 0, 10**30, "x", -1):
+    for wrong in (ids[0], 0, 10**30, 9 * "1" + 5000 * "0", "x", -1):
         reply = client.delete(f"/interactions/{wrong}")
         assert reply.status_code == 404
         assert "there is no recorded interaction" in reply.json()["error"]["what"]

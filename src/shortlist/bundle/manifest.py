@@ -24,9 +24,10 @@ _LONGEST = 200  # characters of a name in a message
 class Manifest(BaseModel):
     """The content of ``manifest.json``.
 
-    ``learned`` holds learned values that are neither arrays nor tables, ``data`` the fingerprint
-    and the sizes of the training data, ``metrics`` notes on how good the model is, ``mark`` how far
-    the interactions were read from their source, and ``files`` the SHA-256 of each file.
+    ``learned`` holds learned values that are neither arrays nor tables, ``data`` the fingerprint,
+    the sizes and the rules of the training data, ``metrics`` notes on how good the model is,
+    ``mark`` how far the interactions were read from their source, and ``files`` the SHA-256 of each
+    file.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
@@ -18,6 +20,7 @@ from shortlist.bundle.folder import Folder, damaged, opened
 from shortlist.bundle.manifest import FORMAT, MANIFEST, Manifest, manifest_of, require_replaceable
 from shortlist.bundle.parts import FindClass, Parts, Storable, join, require_declared, split
 from shortlist.bundle.tables import dataset_of, interactions_table, side_table
+from shortlist.data.rules.counting import Counting
 from shortlist.errors import BundleError, ConfigError, InputError, ShortlistError
 from shortlist.files import atomic_directory, require_folder
 
@@ -29,6 +32,7 @@ _UNFIT = (
 )  # fmt: skip
 """The errors of reading contents that do not fit together."""
 _DISLIKES = "dislikes"  # the table of dislikes, where there are any
+_COUNTING = "counting"  # the rules by which rows became interactions, where there are any
 _LEARNED = "learned."  # prefix of the files of learned tables
 
 
@@ -85,6 +89,7 @@ def save(
                 "users": data.n_users,
                 "items": data.n_items,
                 "interactions": data.n_interactions,
+                **({} if data.counting is None else {_COUNTING: data.counting.to_json()}),
             },
             metrics=notes,
             mark=read_up_to,
@@ -151,6 +156,9 @@ def _model_of(folder: Folder, manifest: Manifest, find_class: FindClass) -> Any:
     dislikes = f"{_DISLIKES}.parquet"
     rejected = _table(folder, dislikes) if dislikes in manifest.files else None
     data = dataset_of(tables["users"], tables["items"], tables["interactions"], rejected)
+    if _COUNTING in manifest.data:
+        counting = TypeAdapter(Counting).validate_python(manifest.data[_COUNTING])
+        data = replace(data, counting=counting)
     counts = {"users": data.n_users, "items": data.n_items, "interactions": data.n_interactions}
     for name, count in counts.items():
         if manifest.data.get(name) != count:

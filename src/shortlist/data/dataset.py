@@ -19,6 +19,7 @@ from shortlist.data.coding.pairs import Repeats as Repeats
 from shortlist.data.forms import table_of_histories, tables_of_matrix
 from shortlist.data.interactions import Interactions
 from shortlist.data.moments import LifeSpans, decay
+from shortlist.data.rules.counting import Counting
 from shortlist.data.rules.where import Where
 from shortlist.data.table_options import TableOptions
 from shortlist.data.vocabulary import Vocabulary
@@ -57,6 +58,9 @@ class Dataset(Interactions):
     dislikes
         What users rejected, in the same rows: pairs whose weight is below 0 or that do not meet
         ``positive``. They are not interactions. Lists leave them out. None: there are none.
+    counting
+        The rules ``only``, ``positive`` and ``half_life`` that were applied. A service applies them
+        to what it records. None: there are none.
 
     Examples
     --------
@@ -74,6 +78,7 @@ class Dataset(Interactions):
     skipped: tuple[SkippedRows, ...] = ()
     notes: tuple[str, ...] = ()
     dislikes: Dataset | None = None
+    counting: Counting | None = None
 
     @classmethod
     def from_tables(
@@ -191,7 +196,10 @@ class Dataset(Interactions):
             encoding=encoding,
         )
         encoded = encode_tables(interactions, users, items, options)
-        rejected = encoded.dislikes
+        rejected, counting = encoded.dislikes, None
+        if only is not None or positive is not None:
+            named = {role: name for role, name in options.roles.items() if name != role}
+            counting = Counting(only, positive, columns=named)
         data = cls(
             **vars(encoded.interactions),
             user_features=encoded.user_features,
@@ -199,6 +207,7 @@ class Dataset(Interactions):
             skipped=encoded.skipped,
             notes=encoded.notes,
             dislikes=None if rejected is None else cls(**vars(rejected)),
+            counting=counting,
         )
         return data if half_life is None else data.decayed(half_life)
 
@@ -333,7 +342,14 @@ class Dataset(Interactions):
         >>> Dataset.from_tables(log, time="day").decayed(30).weights
         array([0.5, 1. ], dtype=float32)
         """
-        return replace(self, weights=self.weights * decay(self.times, half_life))
+        weights = self.weights * decay(self.times, half_life)
+        counting = self.counting or Counting()
+        if counting.half_life is not None:  # it was decayed before
+            half_life = 1 / (1 / half_life + 1 / counting.half_life)
+        last = None if self.times is None else int(self.times.max(initial=0))
+        return replace(
+            self, weights=weights, counting=replace(counting, half_life=half_life, last=last)
+        )
 
 
 def _with_ids(name: str, vocabulary: Vocabulary, features: pa.Table | None) -> pa.Table:

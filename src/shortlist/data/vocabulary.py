@@ -20,8 +20,9 @@ Rows: TypeAlias = NDArray[np.int32]
 
 UNKNOWN = -1  # the row of an id that is not in the vocabulary
 
-# Integers that convert to a number and back without a change: '007' does not.
-_INTEGER = re.compile(r"0|-?[1-9][0-9]*", re.ASCII)
+# Integers that convert to a number and back without a change: '007' does not. Python refuses to
+# convert thousands of digits; no id of 64 bits has more than 20.
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,999}", re.ASCII)
 
 
 class Vocabulary:

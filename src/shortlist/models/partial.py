@@ -126,6 +126,7 @@ def grown(before: Dataset, new: Dataset) -> Growth:
         data,
         user_features=_features(users, before, new, "user"),
         item_features=_features(items, before, new, "item"),
+        counting=new.counting or before.counting,
     )
     if before.dislikes is not None or rejected is not None:
         disliked = _merged(users, items, rejected, before.dislikes, later)

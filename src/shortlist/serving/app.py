@@ -64,7 +64,7 @@ async def _no_route(request: Request, error: Exception) -> Response:
 
 def _without_slash(request: Request) -> str | None:
     """Return the relative address without the slash at its end, if a route has that address."""
-    path = request.url.path.rstrip("/")
+    path = request.url.path.removesuffix("/")  # of several, clients resolve ".." differently
     if path in ("", request.url.path):
         return None
     scope = {**request.scope, "path": path}

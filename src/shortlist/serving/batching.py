@@ -20,6 +20,7 @@ from shortlist import engine
 from shortlist.data.rules.where import Where
 from shortlist.data.vocabulary import Id
 from shortlist.recommend.query import OnUnknown, Query
+from shortlist.recommend.requests import resolve
 from shortlist.serving.errors import OverloadedError
 from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics
@@ -181,8 +182,10 @@ def _lists_of_queries(job: Job, queries: Sequence[Query]) -> Sequence[Items]:
     table = job.served.model.recommend(queries=queries, **vars(job.options)).table
     starts = np.searchsorted(table.column("query").to_numpy(), np.arange(len(queries) + 1))
     lists = _split(job.served, table, starts.tolist())
-    skips = job.options.on_unknown == "skip"
-    return [None if skips and not items else items for items in lists]
+    if job.options.on_unknown != "skip" or all(lists):
+        return lists
+    kept = set(resolve(job.served.model, None, queries, "skip").labels.to_pylist())
+    return [items if position in kept else None for position, items in enumerate(lists)]
 
 
 def _split(served: ServedModel, table: pa.Table, bounds: Sequence[int]) -> list[list[RankedItem]]:

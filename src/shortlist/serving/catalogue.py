@@ -28,7 +28,7 @@ from shortlist.explore.items import (
     principal_coordinates,
 )
 from shortlist.models.base import Model
-from shortlist.serving.recording import RecentInteractions, not_in
+from shortlist.serving.recording import RecentInteractions
 from shortlist.serving.replies import (
     FieldInfo,
     FieldLabels,
@@ -130,7 +130,7 @@ def find_users(
     counts = [int(data.user_counts[row]) for row in rows]
     matches = [*zip(known, counts, strict=True), *((user, 0) for user in new)][:limit]
     return [
-        {"user_id": user, "interactions": count + len(not_in(data, user, recent.of(user)))}
+        {"user_id": user, "interactions": count + len(recent.lacking(data, user))}
         for user, count in matches
     ]
 
@@ -157,13 +157,13 @@ def describe_user(catalogue: Catalogue, recent: RecentInteractions, user: Id) ->
     A user who is neither in the data nor in memory is an UnknownIdError.
     """
     data = catalogue.data
-    newer = not_in(data, user, recent.of(user))
+    newer = recent.lacking(data, user)
     row = int(data.users.rows([user])[0])
     if row == UNKNOWN and not newer:
         data.users.require([user])
     history = [
-        _history_item(catalogue, item, latest.weight, latest.time, latest.record_id)
-        for item, latest in reversed(newer.items())
+        _history_item(catalogue, item, entry.weight, entry.time, entry.record_id)
+        for item, (entry, _) in reversed(newer.items())
     ]
     if row == UNKNOWN:
         return {"user_id": user, "features": {}, "history": history}

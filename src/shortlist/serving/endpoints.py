@@ -35,8 +35,10 @@ from shortlist.serving.queries import check_queries, shared_where, to_explained_
 from shortlist.serving.replies import note
 from shortlist.serving.service import Service
 from shortlist.serving.workers import check_stopped
+from shortlist.text import shown
 
 _CLOCK_TOLERANCE = dt.timedelta(days=1)  # of the clocks of clients, and their time zones
+_ID_DIGITS = 19  # of the largest 64-bit integer
 MAX_REASONS = 5  # of an item in a list; POST /explanations returns all
 
 
@@ -147,11 +149,13 @@ def audience(
 ) -> replies.Audience:
     """List the users with the highest scores for an item, of those the bundle was fitted on."""
     item = known_id(served.data.items, item_id)
-    lists = served.model.audience([item], k=k, exclude_seen=exclude_seen)
-    users: list[Any] = lists.table.select(["user_id", "rank", "score"]).to_pylist()
+    takers = service.recent.takers(served.data, item) if exclude_seen else set()
+    lists = served.model.audience([item], k=k + len(takers), exclude_seen=exclude_seen)
+    listed = lists.table.select(["user_id", "score"]).to_pylist()
+    users: list[Any] = [user for user in listed if user["user_id"] not in takers][:k]
     described = describe_users(served.data, [user["user_id"] for user in users])
-    for user, features in zip(users, described, strict=True):
-        user["features"] = features
+    for rank, (user, features) in enumerate(zip(users, described, strict=True), 1):
+        user |= {"rank": rank, "features": features}
     return {"model": served.name, "item_id": item, "users": users}
 
 
@@ -252,10 +256,10 @@ async def remove_interaction(
 
     A bundle that was fitted with it uses it until the next fit.
     """
-    number = int(record_id) if record_id.isdecimal() and record_id.isascii() else 0
-    if not await service.recorder.remove(number if number < 2**63 else 0):
+    is_number = record_id.isdecimal() and record_id.isascii() and len(record_id) <= _ID_DIGITS
+    if not await service.recorder.remove(int(record_id) if is_number else 0):
         raise RequestError(
-            f"there is no recorded interaction {record_id!r}",
+            f"there is no recorded interaction {shown(record_id)}",
             code=RequestErrorCode.NOT_FOUND,
             where="record_id",
             remedy="give an id that POST /interactions has returned; it may be removed already",

@@ -165,7 +165,7 @@ def check_count(count: int, limit: int, noun: str, where: str) -> None:
             f"{count} {noun} in one request",
             code=RequestErrorCode.TOO_MANY,
             where=where,
-            remedy=f"at most {limit}: send several requests",
+            remedy=f"at most {limit} in each request",
         )
 
 

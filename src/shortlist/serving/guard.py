@@ -42,6 +42,7 @@ _REVALIDATE = (b"cache-control", b"no-cache")  # keep, and use while the ETag is
 _CLOSE = (b"connection", b"close")
 _STATE_PATHS = frozenset({"/health", "/ready", "/metrics"})
 _RESERVED = 100  # requests for these paths, beyond the limit of open requests
+_DISCARDED = 8  # times the allowed length; a body up to that is read, and then refused
 _GONE_STATUS = 499  # in the metrics: the client left before the reply
 _UNWATCHED_SECONDS = 0.05  # most requests end earlier, and starting to watch takes longer
 
@@ -205,28 +206,41 @@ class Guard:
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             return
         declared = _text(headers, b"content-length")
-        self._check_length(int(declared) if declared.isdecimal() else 0)
+        length = int(declared) if declared.isdecimal() else 0
+        # A client that is still sending when the connection closes does not see the reply.
+        most = 0 if b"expect" in headers else _DISCARDED * self._limits.body_bytes
+        too_long = self._is_too_long(length, most)
         try:
             async with asyncio.timeout(self._limits.body_seconds):
-                more = True
+                length, more = 0, True
                 while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         raise RequestEndedError
                     chunk, more = message.get("body", b""), message.get("more_body", False)
+                    length += len(chunk)
+                    too_long = self._is_too_long(length, most) or too_long
+                    if too_long:
+                        continue
                     body += chunk
                     self._held += len(chunk)
-                    self._check_length(len(body))
                     if self._held > self._limits.held_bytes:
                         raise OverloadedError("too many long requests are being answered")
         except TimeoutError:
             what = f"the body did not arrive within {self._limits.body_seconds:g} seconds"
             raise RequestError(what, code=RequestErrorCode.BODY_TIMEOUT) from None
+        if too_long:
+            raise self._too_long()
 
-    def _check_length(self, length: int) -> None:
-        if length > self._limits.body_bytes:
-            what = f"the body is longer than {self._limits.body_bytes:,} bytes"
-            raise RequestError(what, code=RequestErrorCode.BODY_TOO_LONG)
+    def _is_too_long(self, length: int, most: int) -> bool:
+        """Return whether a body is too long; an error if it is too long even to discard."""
+        if length > max(most, self._limits.body_bytes):
+            raise self._too_long()
+        return length > self._limits.body_bytes
+
+    def _too_long(self) -> RequestError:
+        what = f"the body is longer than {self._limits.body_bytes:,} bytes"
+        return RequestError(what, code=RequestErrorCode.BODY_TOO_LONG)
 
 
 def _replayed(body: bytearray, receive: Receive) -> Receive:

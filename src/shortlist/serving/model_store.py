@@ -28,6 +28,7 @@ from shortlist.serving import replies
 from shortlist.serving.catalogue import Catalogue, describe_fields, item_map
 from shortlist.serving.errors import RequestError, RequestErrorCode
 from shortlist.serving.metrics import Metrics, answering_model
+from shortlist.serving.recording import unapplied_rules
 
 log = logging.getLogger("shortlist.serving")
 
@@ -68,6 +69,8 @@ class ServedModel:
             model.recommend(queries=[query], k=1)
             if isinstance(model, Explains):
                 list(explain_items(model, query, data.items.take([0]).to_pylist(), most=1))
+        for rule in unapplied_rules(data):
+            log.warning("%s: recorded interactions lack a column of its rule %s", name, rule)
         served = cls(name, model, manifest, catalogue, schema, encoded)
         _ = served.ratings  # it takes a second on large data
         return served

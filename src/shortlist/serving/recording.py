@@ -13,17 +13,20 @@ import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+
 from shortlist.data.dataset import Dataset
+from shortlist.data.moments import moment
 from shortlist.data.store.recorded import Recorded, SkippedLinesWarning
 from shortlist.data.store.store import Store
 from shortlist.data.vocabulary import UNKNOWN, Id
-from shortlist.errors import InputError, ShortlistError
+from shortlist.errors import DatabaseError, InputError, ShortlistError
 from shortlist.recommend.query import Query
 from shortlist.serving.errors import OverloadedError
 from shortlist.serving.limits import Limits
@@ -37,6 +40,7 @@ _OPEN_SECONDS = 5.0  # to wait for another program that has the file open
 _STOPPING_OPEN_SECONDS = 1.0
 _MAX_TRANSACTION = 10_000  # interactions
 _MOST_OF_ITEM = 9  # interactions of a user with an item
+_ROUNDED = 1_000_000  # microseconds: a table may keep times in seconds
 
 
 class RecentInteraction(NamedTuple):
@@ -48,11 +52,18 @@ class RecentInteraction(NamedTuple):
     record_id: int | None  # in the database; None: it cannot be removed
 
 
+class Unfitted(NamedTuple):
+    """An interaction that a data set lacks, and how much it counts there; below 0: a dislike."""
+
+    entry: RecentInteraction
+    strength: float
+
+
 class RecentInteractions:
     """At most ``capacity`` interactions in memory that at least one bundle was not fitted on.
 
     Of several interactions with an item the latest counts. Former ones are kept, because they count
-    again if it is removed.
+    again if it is removed. One thread makes all changes; readers in other threads need no lock.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -60,7 +71,6 @@ class RecentInteractions:
         self._by_user: dict[Id, Sequence[RecentInteraction]] = {}  # in the order of recording
         self._users: dict[int, Id] = {}  # by record_id
         self._count = 0  # of users and items
-        self._lock = threading.Lock()  # of changes; readers need none
 
     def __len__(self) -> int:
         return self._count
@@ -75,59 +85,59 @@ class RecentInteractions:
 
     def add(self, rows: Iterable[Recorded], record_ids: Iterable[int] = ()) -> None:
         """Add recorded interactions; without their ids in the database, they cannot be removed."""
-        by_user: dict[Id, list[RecentInteraction]] = {}
-        for row, number in zip_longest(rows, record_ids):
-            entry = RecentInteraction(row.item_id, row.weight, row.time, number)
-            by_user.setdefault(row.user_id, []).append(entry)
-        with self._lock:
-            for user, entries in by_user.items():
-                self._replace(user, [*self._by_user.get(user, ()), *entries])
+        for user, entries in _by_user(rows, record_ids).items():
+            self._replace(user, [*self._by_user.get(user, ()), *entries])
 
     def remove(self, record_id: int) -> None:
         """Remove an interaction, if it is in memory."""
-        with self._lock:
-            user = self._users.get(record_id)
-            if user is not None:
-                entries = self._by_user[user]
-                self._replace(user, [entry for entry in entries if entry.record_id != record_id])
+        user = self._users.get(record_id)
+        if user is not None:
+            entries = self._by_user[user]
+            self._replace(user, [entry for entry in entries if entry.record_id != record_id])
 
-    def drop_fitted(self, datasets: Iterable[Dataset]) -> None:
-        """Drop the interactions that all of these data sets contain."""
-        fitted = list(datasets)
+    def refill(self, journal: Mapping[int, Recorded], datasets: Iterable[Dataset]) -> None:
+        """Keep exactly the interactions of a journal that at least one of the data sets lacks."""
+        recorded = _by_user(journal.values(), journal)
+        flat = [(user, entry) for user, entries in recorded.items() for entry in entries]
+        rated = [(data, iter(_strengths(data, flat))) for data in datasets]
+        for user, entries in recorded.items():
+            missing: set[Id] = set()
+            for data, strengths in rated:
+                missing |= _lacking(data, user, entries, islice(strengths, len(entries))).keys()
+            self._replace(user, [entry for entry in entries if entry.item_id in missing])
         for user in self.users():
-            with self._lock:  # taken for each user, so that no request waits for the whole loop
-                latest = self.of(user)
-                missing = {item for data in fitted for item in not_in(data, user, latest)}
-                entries = self._by_user.get(user, ())
-                self._replace(user, [entry for entry in entries if entry.item_id in missing])
+            if user not in recorded:
+                self._replace(user, ())
 
     def _replace(self, user: Id, entries: Sequence[RecentInteraction]) -> None:
         """Replace the interactions of a user; of each item, only the latest few are kept."""
-        seen, kept = Counter[Id](), list[RecentInteraction]()
-        for entry in reversed(entries):
-            seen[entry.item_id] += 1
-            if seen[entry.item_id] <= _MOST_OF_ITEM:
-                kept.append(entry)
-        self._count += len(seen) - len(self.of(user))
-        for entry in self._by_user.get(user, ()):
+        before = self._by_user.get(user, ())
+        latest = {*_latest_few(entries), *_latest_few(sorted(entries, key=_time))}
+        kept = [entry for entry in entries if entry in latest]
+        self._count += len({entry.item_id for entry in kept})
+        self._count -= len({entry.item_id for entry in before})
+        for entry in before:
             if entry.record_id is not None:
                 self._users.pop(entry.record_id, None)
         self._users |= {entry.record_id: user for entry in kept if entry.record_id is not None}
-        self._by_user[user] = kept[::-1]  # a new list: readers need no lock
-        if not kept:
-            del self._by_user[user]
-
-    def of(self, user: Id) -> dict[Id, RecentInteraction]:
-        """Return the latest interaction of a user with each item, the latest last."""
-        latest: dict[Id, RecentInteraction] = {}
-        for entry in self._by_user.get(user, ()):
-            latest.pop(entry.item_id, None)
-            latest[entry.item_id] = entry
-        return latest
+        if kept:
+            self._by_user[user] = kept  # a new list: readers need no lock
+        else:
+            self._by_user.pop(user, None)
 
     def users(self) -> list[Id]:
         """Return the users with interactions in memory."""
         return list(self._by_user)
+
+    def lacking(self, data: Dataset, user: Id) -> dict[Id, Unfitted]:
+        """Return the interactions of a user that count and that a data set lacks, the latest last.
+
+        Of each item there is one, the latest: by time as in a fit, or in the order of recording if
+        the data set has no times. Items that the data set does not know are left out.
+        """
+        entries = self._by_user.get(user, ())
+        strengths = _strengths(data, [(user, entry) for entry in entries])
+        return _lacking(data, user, entries, strengths)
 
     def extended(self, query: Query, data: Dataset) -> Query:
         """Return the query with the interactions of its user that a data set lacks.
@@ -137,35 +147,127 @@ class RecentInteractions:
         """
         if query.user is None or query.user not in self._by_user:
             return query
-        missing = not_in(data, query.user, self.of(query.user))
+        missing = self.lacking(data, query.user)
         if not missing:
             return query
         own = query.weights | {item: -weight for item, weight in query.dislikes.items()}
-        earlier = {item: latest.weight for item, latest in missing.items() if item not in own}
+        earlier = {item: each.strength for item, each in missing.items() if item not in own}
         user = query.user if query.user in data.users else None
         return replace(query, user=user, history=earlier | own)
 
+    def takers(self, data: Dataset, item: Id) -> set[Id]:
+        """Return the users with an interaction with an item that a data set lacks."""
+        return {
+            user
+            for user, entries in list(self._by_user.items())
+            if any(entry.item_id == item for entry in entries) and item in self.lacking(data, user)
+        }
 
-def not_in(
-    data: Dataset, user: Id, items: dict[Id, RecentInteraction]
-) -> dict[Id, RecentInteraction]:
-    """Return the interactions with known items that a data set lacks or has another weight for."""
+
+def _by_user(
+    rows: Iterable[Recorded], record_ids: Iterable[int]
+) -> dict[Id, list[RecentInteraction]]:
+    by_user: dict[Id, list[RecentInteraction]] = {}
+    for row, number in zip_longest(rows, record_ids):
+        entry = RecentInteraction(row.item_id, row.weight, row.time, number)
+        by_user.setdefault(row.user_id, []).append(entry)
+    return by_user
+
+
+def _time(entry: RecentInteraction) -> dt.datetime:
+    return entry.time
+
+
+def _latest_few(entries: Sequence[RecentInteraction]) -> list[RecentInteraction]:
+    """Return the last few interactions with each item."""
+    seen, kept = Counter[Id](), list[RecentInteraction]()
+    for entry in reversed(entries):
+        seen[entry.item_id] += 1
+        if seen[entry.item_id] <= _MOST_OF_ITEM:
+            kept.append(entry)
+    return kept
+
+
+def _strengths(
+    data: Dataset, entries: Sequence[tuple[Id, RecentInteraction]]
+) -> Sequence[float | None]:
+    """Return how much interactions of users count by the rules that a data set was read with."""
+    if data.counting is None or not entries:
+        return [entry.weight for _, entry in entries]
+    return data.counting.strengths(_table(entries))
+
+
+def unapplied_rules(data: Dataset) -> list[str]:
+    """Return which rules of a data set cannot be applied to recorded interactions."""
+    if data.counting is None:
+        return []
+    example = RecentInteraction(data.items.ids[0].as_py(), 1.0, dt.datetime.now(dt.UTC), None)
+    return data.counting.not_applied(_table([(data.users.ids[0].as_py(), example)]))
+
+
+def _table(entries: Sequence[tuple[Id, RecentInteraction]]) -> pa.Table:
+    columns = {
+        "user_id": pa.array([user for user, _ in entries]),
+        "item_id": pa.array([entry.item_id for _, entry in entries]),
+        "weight": pa.array([entry.weight for _, entry in entries], pa.float32()),
+        "time": pa.array([entry.time for _, entry in entries], pa.timestamp("us", "UTC")),
+    }
+    return pa.table(columns)
+
+
+def _lacking(
+    data: Dataset,
+    user: Id,
+    entries: Sequence[RecentInteraction],
+    strengths: Iterable[float | None],
+) -> dict[Id, Unfitted]:
+    """Return the latest interaction with each known item if a data set lacks it.
+
+    A data set has it if it has the pair from a later time, or from this time with this strength.
+    """
+    counted = [
+        Unfitted(entry, strength)
+        for entry, strength in zip(entries, strengths, strict=True)
+        if strength is not None
+    ]
+    if data.times is not None:
+        counted.sort(key=lambda each: each.entry.time)  # stable: of one time, the last recorded
+    latest: dict[Id, Unfitted] = {}
+    for each in counted:
+        latest.pop(each.entry.item_id, None)
+        latest[each.entry.item_id] = each
     row = int(data.users.rows([user])[0])
-    fitted: dict[int, float] = {}
+    fitted: dict[int, tuple[float, int | None]] = {}
     if row != UNKNOWN:
-        matrix = data.matrix
-        span = slice(matrix.indptr[row], matrix.indptr[row + 1])
-        fitted = dict(zip(matrix.indices[span].tolist(), matrix.data[span].tolist(), strict=True))
-    item_rows = data.items.rows(items).tolist()
+        fitted = _pairs(data, row, 1)
+        if data.dislikes is not None:
+            fitted |= _pairs(data.dislikes, row, -1)
+    rows = data.items.rows(latest).tolist()
     return {
-        item: latest
-        for (item, latest), item_row in zip(items.items(), item_rows, strict=True)
-        if item_row != UNKNOWN and not _same_weight(fitted.get(item_row), latest.weight)
+        item: each
+        for (item, each), item_row in zip(latest.items(), rows, strict=True)
+        if item_row != UNKNOWN and not _is_fitted(each, fitted.get(item_row))
     }
 
 
-def _same_weight(fitted: float | None, weight: float) -> bool:
-    return fitted is not None and abs(fitted - weight) <= 1e-6 * max(1.0, abs(weight))
+def _pairs(data: Dataset, user: int, sign: int) -> dict[int, tuple[float, int | None]]:
+    """Return the weight, with a sign, and the time of each item of a user, by row."""
+    span = slice(int(data.matrix.indptr[user]), int(data.matrix.indptr[user + 1]))
+    weights = (sign * data.weights[span]).tolist()
+    times = [None] * len(weights) if data.times is None else data.times[span].tolist()
+    pairs = zip(weights, times, strict=True)
+    return dict(zip(data.item_rows[span].tolist(), pairs, strict=True))
+
+
+def _is_fitted(recorded: Unfitted, fitted: tuple[float, int | None] | None) -> bool:
+    if fitted is None:
+        return False
+    strength, time = fitted
+    same = abs(strength - recorded.strength) <= 1e-5 * max(1.0, abs(strength))
+    if time is None:
+        return same
+    passed = moment(recorded.entry.time) - time  # microseconds
+    return passed < 0 or (same and passed < _ROUNDED)
 
 
 class _Request(NamedTuple):
@@ -180,21 +282,28 @@ class Recorder:
     """Writes interactions in its own thread; a request is answered once its rows are on disk.
 
     The requests that wait are written in one transaction. The database is open only during writing,
-    so that other programs can read it. The rows are added to ``recent`` as well.
+    so that other programs can read it. The rows are added to ``recent`` as well, which begins with
+    what the database has and the ``datasets`` of the bundles lack.
     """
 
     def __init__(
-        self, database: str | Path, recent: RecentInteractions, limits: Limits, metrics: Metrics
+        self,
+        database: str | Path,
+        recent: RecentInteractions,
+        datasets: Callable[[], Sequence[Dataset]],
+        limits: Limits,
+        metrics: Metrics,
     ) -> None:
         self._database, self._recent, self._metrics = database, recent, metrics
         with Store(database, read_only=True) as store:
             with warnings.catch_warnings(record=True) as skipped:
                 warnings.simplefilter("always", SkippedLinesWarning)
                 journal = store.journal()
-            recent.add(journal.values(), journal)
+            recent.refill(journal, datasets())
             for warning in skipped:
                 log.warning("%s: %s", store.place, warning.message)
             self.location = store.place  # without a user or a password
+        self._datasets, self._refilling = datasets, threading.Event()
         self._requests: queue.Queue[_Request | None] = queue.Queue(limits.slow)
         self._store: Store | None = None
         self._stopping = False
@@ -209,6 +318,10 @@ class Recorder:
         self._stopping = True
         self._requests.put(None)
         self._thread.join()
+
+    def refill(self) -> None:
+        """Fill the memory anew, soon: other bundles may lack what the former ones had."""
+        self._refilling.set()
 
     def submit(self, rows: Sequence[Recorded]) -> asyncio.Future[list[int]]:
         """Queue rows; the future has their ids when they are on disk and in memory."""
@@ -230,8 +343,9 @@ class Recorder:
     def _run(self) -> None:
         running = True
         while running:
+            self._refill()
             try:
-                taken = [self._requests.get(timeout=_IDLE_SECONDS if self._store else None)]
+                taken = [self._requests.get(timeout=_IDLE_SECONDS)]
             except queue.Empty:
                 self._close()
                 continue
@@ -247,8 +361,26 @@ class Recorder:
                     self._answer([request])
         self._close()
 
+    def _refill(self) -> None:
+        """Fill the memory anew if a bundle was loaded; later if the database cannot be read now."""
+        if not self._refilling.is_set():
+            return
+        self._refilling.clear()
+        try:
+            self._close()  # a file cannot be open to write and to read in one program
+            with Store(self._database, read_only=True) as store:
+                journal = store.journal()
+            self._recent.refill(journal, self._datasets())
+        except Exception as error:  # whatever it is, recording goes on
+            log.debug("the recorded interactions could not be read: %s", error)
+            self._refilling.set()
+
     def _answer(self, requests: Sequence[_Request]) -> None:
-        """Write requests in one transaction, or one by one if one of them is wrong."""
+        """Write requests in one transaction, or one by one if one of them is wrong.
+
+        Those whose client has gone are not written: it may have sent them again.
+        """
+        requests = [request for request in requests if not request.done.done()]
         if not requests:
             return
         try:
@@ -262,6 +394,9 @@ class Recorder:
                 for request in requests:
                     self._answer([request])
                 return
+            if isinstance(error, DatabaseError):  # it is in use, full, or away: not a fault here
+                log.warning("the interactions could not be written: %s", error.what)
+                error = OverloadedError(error.what)
             outcomes = [error] * len(requests)
         deliver([(entry.done, outcome) for entry, outcome in zip(requests, outcomes, strict=True)])
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from shortlist.data.dataset import Dataset
 from shortlist.errors import InputError
 from shortlist.serving.batching import Batcher
 from shortlist.serving.errors import RequestError, RequestErrorCode
@@ -46,11 +47,12 @@ class Service:
         self.searchers = WorkerPool(_SEARCHERS, self.limits.slow)
         self._recorder = None
         if database is not None:
-            self._recorder = Recorder(database, self.recent, self.limits, self.metrics)
+            self._recorder = Recorder(
+                database, self.recent, self._datasets, self.limits, self.metrics
+            )
         self._watch_seconds = watch_seconds
         self.running = False
         self.stopping = False
-        self._drop_fitted()
         if len(self.recent) > self.limits.unfitted:
             raise InputError(
                 f"{len(self.recent):,} interactions were recorded since the bundles were fitted; "
@@ -79,7 +81,7 @@ class Service:
         self.batcher.start()
         if self._recorder is not None:
             self._recorder.start()
-        self.models.start(self._watch_seconds, self._drop_fitted)
+        self.models.start(self._watch_seconds, self._refill)
         self.running = True
         try:
             yield
@@ -90,6 +92,10 @@ class Service:
                 if part is not None:
                     await loop.run_in_executor(None, part.stop)
 
-    def _drop_fitted(self) -> None:
-        """Drop recorded interactions that every bundle was fitted on."""
-        self.recent.drop_fitted([served.data for served in self.models.all()])
+    def _datasets(self) -> list[Dataset]:
+        return [served.data for served in self.models.all()]
+
+    def _refill(self) -> None:
+        """Keep the recorded interactions in memory that a bundle was not fitted on."""
+        if self._recorder is not None:
+            self._recorder.refill()

@@ -27,7 +27,7 @@ from shortlist.extras import require
 from shortlist.files import atomic_file
 from shortlist.text import more_rows
 
-_BUSY_TIMEOUT = 10_000  # milliseconds to wait for another writer
+_BUSY_TIMEOUT = 4_000  # milliseconds to wait for another writer; requests to a service wait 10 s
 _VALUE_TYPES = ("integer", "real", "text", "blob")  # the results of typeof()
 _ROWS_PER_BATCH = "adbc.sqlite.query.batch_rows"
 

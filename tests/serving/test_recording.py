@@ -310,6 +310,19 @@ def test_what_the_data_has_already_adds_nothing(
     assert recent.extended(query, data).weights == {"R00": 1.0}  # again, and later
 
 
+@pytest.mark.parametrize(
+    ("kept", "hours", "is_fitted"),
+    [(0, 23, True), (0, 25, False), (3600, 1.0002, True), (3600, 2, False)],
+)
+def test_a_table_may_keep_times_in_seconds_or_days(
+    recent: RecentInteractions, kept: int, hours: float, is_fitted: bool
+) -> None:
+    log = {"user_id": ["A", "A"], "item_id": ["x", "y"], "at": [5 * DAY_SECONDS + kept, 0]}
+    data = sl.Dataset.from_tables(log, time="at")
+    recent.add([Recorded("A", "x", 1.0, as_datetime(5 * DAY) + dt.timedelta(hours=hours))])
+    assert (recent.lacking(data, "A") == {}) is is_fitted
+
+
 TIMED = {"at": [0, DAY_SECONDS, 2 * DAY_SECONDS]}
 EARLIER, LATER = (as_datetime(days * DAY) for days in (1, 5))
 

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from shortlist.data.dataset import Dataset
-from shortlist.data.moments import moment
+from shortlist.data.moments import DAY, moment
 from shortlist.data.store.recorded import Recorded, SkippedLinesWarning
 from shortlist.data.store.store import Store
 from shortlist.data.vocabulary import UNKNOWN, Id
@@ -40,7 +40,7 @@ _OPEN_SECONDS = 5.0  # to wait for another program that has the file open
 _STOPPING_OPEN_SECONDS = 1.0
 _MAX_TRANSACTION = 10_000  # interactions
 _MOST_OF_ITEM = 9  # interactions of a user with an item
-_ROUNDED = 1_000_000  # microseconds: a table may keep times in seconds
+_SECOND = 1_000_000  # microseconds
 
 
 class RecentInteraction(NamedTuple):
@@ -267,7 +267,8 @@ def _is_fitted(recorded: Unfitted, fitted: tuple[float, int | None] | None) -> b
     if time is None:
         return same
     passed = moment(recorded.entry.time) - time  # microseconds
-    return passed < 0 or (same and passed < _ROUNDED)
+    rounded = _SECOND if time % DAY else DAY  # a table may keep seconds only, or days
+    return passed < 0 or (same and passed < rounded)
 
 
 class _Request(NamedTuple):

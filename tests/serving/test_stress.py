@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from shortlist import engine
-from shortlist.recommend import explain, requests
+from shortlist.recommend import explain, recommender
 from shortlist.serving import connections
 from shortlist.serving.access import Access
 from shortlist.serving.app import create_app
@@ -141,13 +141,13 @@ def test_reasons_of_a_list_are_one_computation(
     client: TestClient, models: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[Any] = []
-    resolve = requests.resolve
+    options = recommender.ListOptions
 
     def counting(*arguments: Any) -> Any:
         calls.append(arguments)
-        return resolve(*arguments)
+        return options(*arguments)
 
-    monkeypatch.setattr(explain, "resolve", counting)
+    monkeypatch.setattr(explain, "ListOptions", counting)
     for name in models:
         calls.clear()
         body = {"model": name, "users": ["U00"], "k": 20, "reasons": True}

@@ -18,7 +18,7 @@ from shortlist.data.store.recorded import Recorded
 from shortlist.errors import DatabaseError, InputError, ShortlistError
 from shortlist.serving.app import create_app
 from shortlist.serving.limits import Limits
-from shortlist.serving.recording import RecentInteractions
+from shortlist.serving.recent import RecentInteractions
 from shortlist.serving.service import Service
 
 from .test_model_store import eventually

@@ -28,7 +28,7 @@ from shortlist.explore.items import (
     principal_coordinates,
 )
 from shortlist.models.base import Model
-from shortlist.serving.recording import RecentInteractions
+from shortlist.serving.recent import RecentInteractions
 from shortlist.serving.replies import (
     FieldInfo,
     FieldLabels,

@@ -28,7 +28,7 @@ from shortlist.serving import replies
 from shortlist.serving.catalogue import Catalogue, describe_fields, item_map
 from shortlist.serving.errors import RequestError, RequestErrorCode
 from shortlist.serving.metrics import Metrics, answering_model
-from shortlist.serving.recording import unapplied_rules
+from shortlist.serving.recent import unapplied_rules
 
 log = logging.getLogger("shortlist.serving")
 

@@ -14,7 +14,8 @@ from shortlist.serving.errors import RequestError, RequestErrorCode
 from shortlist.serving.limits import Limits
 from shortlist.serving.metrics import Metrics
 from shortlist.serving.model_store import ModelStore
-from shortlist.serving.recording import RecentInteractions, Recorder
+from shortlist.serving.recent import RecentInteractions
+from shortlist.serving.recording import Recorder
 from shortlist.serving.workers import WorkerPool
 
 WATCH_SECONDS = 1.0

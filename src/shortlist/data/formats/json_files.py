@@ -43,17 +43,6 @@ _RENAMED: Final = re.compile(r"(.+?)(?:_\d+)+")
 _CHUNK: Final = 1 << 20
 
 
-def is_json_array(path: Path, encoding: str = "utf-8") -> bool:
-    """Return whether a JSON file holds one array of records, and not a record on each line."""
-    try:
-        with open_bytes(path) as stream:
-            start = stream.read(512)
-    except (EOFError, OSError, zlib.error) as error:
-        raise unreadable(path, error) from error
-    text = codecs.getincrementaldecoder(encoding)("replace").decode(start)
-    return text.lstrip("\ufeff \t\r\n").startswith("[")
-
-
 @contextmanager
 def json_rows(connection: Connection, path: Path, given: str | None) -> Iterator[str]:
     """Yield the query of the rows of a JSON file; ``given`` is the encoding if it is not UTF-8.
@@ -68,12 +57,21 @@ def json_rows(connection: Connection, path: Path, given: str | None) -> Iterator
     """
     encoding = encoding_of(path, given)
     with _in_utf8(path, encoding) as copy:
-        form = "array" if is_json_array(copy) else "newline_delimited"
+        form = "array" if _is_array(copy) else "newline_delimited"
         file = f"{literal(sql_path(copy))}, format = '{form}'"
         try:
             yield _select(connection, file, path)
         except duckdb.Error as error:
             raise _explained(error, path, copy) from error
+
+
+def _is_array(path: Path) -> bool:
+    """Return whether a JSON file in UTF-8 holds one array of records, not a record on each line."""
+    try:
+        with open_bytes(path) as stream:
+            return stream.read(512).lstrip().startswith(b"[")
+    except (EOFError, OSError, zlib.error) as error:
+        raise unreadable(path, error) from error
 
 
 @contextmanager

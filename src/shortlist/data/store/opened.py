@@ -11,8 +11,8 @@ from typing import Self
 from shortlist.data.store.address import Address, Kind
 from shortlist.data.store.database import Database
 from shortlist.data.store.duckdb_file import DuckDBFile
+from shortlist.data.store.interaction_rules import InteractionRules
 from shortlist.data.store.postgresql import PostgreSQL
-from shortlist.data.store.recorded import InteractionRules
 from shortlist.data.store.schema import VERSION
 from shortlist.data.store.sqlite import SQLite
 from shortlist.errors import InputError, ShortlistError

@@ -1,7 +1,7 @@
 """From Parquet to everyone's list on disk, at growing sizes: seconds and peak memory.
 
     python benchmarks/growth.py [--millions 2 20 100] [--programs shortlist,implicit,rusket]
-        [--peers PYTHON] [--picture docs/growth.svg] [--json OUT]
+        [--peers PYTHON] [--peers-up-to 20] [--picture docs/growth.svg] [--json OUT]
 
 iALS with 64 factors, 15 epochs, the 20 best unseen items of every user. The log is synthetic: 145
 choices a user on average, 27,000 items whose popularity falls like 1 / rank^0.9. Beside ours:
@@ -156,6 +156,9 @@ def main() -> None:
     parser.add_argument("--millions", type=float, nargs="+", default=[2, 20, 100])
     parser.add_argument("--programs", default=",".join(PROGRAMS))
     parser.add_argument("--peers", default=sys.executable, help="Python of the other programs")
+    parser.add_argument(
+        "--peers-up-to", type=float, default=20, help="millions; larger logs are ours alone"
+    )
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
@@ -169,6 +172,8 @@ def main() -> None:
             log = Path(folder) / "log.parquet"
             write_log(log, int(millions * 1_000_000))
             for program in options.programs.split(","):
+                if program != "shortlist" and millions > options.peers_up_to:
+                    continue
                 python = sys.executable if program == "shortlist" else options.peers
                 done = subprocess.run(
                     [python, __file__, "--one", program, str(log)], capture_output=True, text=True

@@ -258,6 +258,26 @@ def section(job: str, world: World, found: dict[str, dict[str, Any]]) -> list[st
     return [*lines, ""]
 
 
+def fastest_peer(found: dict[str, dict[str, Any]]) -> str:
+    """Return how many times as long the fastest other library takes, and its name."""
+    clocks = {
+        name: statistics.median(one["clock"]) for name, one in found.items() if "clock" in one
+    }
+    ours = clocks.pop("shortlist")
+    name = min(clocks, key=lambda peer: clocks[peer], default="")
+    return f"{clocks[name] / ours:.1f} ({name})" if name else ""
+
+
+def summary(ratios: dict[str, dict[str, str]], names: list[str]) -> list[str]:
+    """Return a table of :func:`fastest_peer` by job and data set."""
+    rows = [
+        f"| {job} | {' | '.join(of.get(name, '') for name in names)} |"
+        for job, of in ratios.items()
+    ]
+    return ["How many times as long as ours the fastest other library takes:", "",
+            f"| | {' | '.join(names)} |", f"|{'---|' * (len(names) + 1)}", *rows, ""]  # fmt: skip
+
+
 def versions() -> str:
     """Return the versions of all libraries, and what is not installed."""
     found = []
@@ -284,7 +304,7 @@ def main() -> None:
         return
     names = arguments.data.split(",") if arguments.data else list(sources())
     jobs = arguments.jobs.split(",")
-    lines = [
+    head = [
         "# Performance", "",
         "From a matrix in memory to the 20 best unseen items of every user; our time includes the "
         "table of results. Written by `python benchmarks/speed.py`, which explains the columns. "
@@ -294,6 +314,8 @@ def main() -> None:
         f"{os.getloadavg()[0]:.0f} when it began (above the number of cores, trust the CPU "
         f"seconds); median of {arguments.repeats}. {versions()}.", "",
     ]  # fmt: skip
+    lines: list[str] = []
+    ratios: dict[str, dict[str, str]] = {job: {} for job in jobs}
     for name in names:
         world = world_of(name)
         n_users, n_items = world.matrix.shape
@@ -307,8 +329,9 @@ def main() -> None:
                     if "left out" not in one:
                         one["memory"] = memory(job, library, name)
             lines += section(job, world, found)
+            ratios[job][name] = fastest_peer(found)
             print("\n".join(lines[-len(found) - 6 :]), flush=True)
-    write_section(arguments.out, "speed", lines)
+    write_section(arguments.out, "speed", [*head, *summary(ratios, names), *lines])
 
 
 if __name__ == "__main__":

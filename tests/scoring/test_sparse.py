@@ -6,6 +6,7 @@ from scipy.sparse import csr_array
 from shortlist.scoring.finite import count_not_finite
 from shortlist.scoring.sparse import (
     columns_in_rows,
+    consecutive_rows,
     empty,
     one_hot,
     pointers,
@@ -19,6 +20,16 @@ def test_entries_of_selected_rows() -> None:
     indptr, positions = row_entries(np.array([0, 2, 5, 6]), np.array([2, 0]))
     assert indptr.tolist() == [0, 1, 3]
     assert positions.tolist() == [5, 0, 1]
+
+
+def test_consecutive_rows_share_their_entries() -> None:
+    matrix = csr_array(np.array([[1, 0], [2, 3], [0, 0], [0, 4]], dtype=np.float32))
+    rows = consecutive_rows(matrix, slice(1, 3))
+    assert rows.toarray().tolist() == [[2, 3], [0, 0]]
+    assert np.shares_memory(rows.data, matrix.data)
+    assert np.shares_memory(rows.indices, matrix.indices)
+    assert consecutive_rows(matrix, slice(2, 4)).toarray().tolist() == [[0, 0], [0, 4]]
+    assert consecutive_rows(matrix, slice(4, 4)).shape == (0, 2)
 
 
 def test_pointers_have_32_bits_where_they_suffice() -> None:

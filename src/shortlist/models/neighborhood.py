@@ -19,6 +19,7 @@ from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import (
     columns_in_rows,
+    consecutive_rows,
     csr_arrays,
     empty,
     inverse,
@@ -129,7 +130,7 @@ class Neighborhood:
     ) -> csr_array:
         span = slice(block.start, block.stop)
         own = None if own_rows is None else own_rows[span]
-        return self.ranked(rows[span], own, count).best_first()
+        return self.ranked(consecutive_rows(rows, span), own, count).best_first()
 
 
 def memory_of_neighbors(data: Dataset, count: int | str | None, tried: Sequence[int] = ()) -> int:

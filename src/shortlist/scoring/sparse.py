@@ -51,6 +51,14 @@ def transposed(matrix: csr_array) -> csr_array:
     )
 
 
+def consecutive_rows(matrix: csr_array, rows: slice) -> csr_array:
+    """Return rows ``start`` to ``stop - 1``; their entries are not copied, as SciPy would."""
+    indptr = matrix.indptr[rows.start : rows.stop + 1]
+    entries = slice(indptr[0], indptr[-1])
+    parts = matrix.data[entries], matrix.indices[entries], indptr - indptr[0]
+    return csr_array(parts, shape=(len(indptr) - 1, matrix.shape[1]))
+
+
 def row_entries(
     indptr: NDArray[np.int64], rows: NDArray[np.integer]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

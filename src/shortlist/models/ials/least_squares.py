@@ -16,7 +16,7 @@ from shortlist.kernels.products import gram, multiply
 from shortlist.kernels.ridge import solve_double
 from shortlist.machine import one_blas_thread
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import csr_arrays
+from shortlist.scoring.sparse import consecutive_rows, csr_arrays
 
 _ROWS: Final = 8_192  # at a time: rotating in place takes no second array
 _MAX_STEPS: Final = 4  # of conjugate gradients per row and epoch; a row takes fewer
@@ -123,12 +123,15 @@ class Solver(NamedTuple):
         They are written to ``out``, if it is given.
         """
         basis = self.checked(basis, matrix)
-        chosen, known = distinct(matrix.indices, len(columns))
-        compact = csr_array((matrix.data, known, matrix.indptr), (matrix.shape[0], len(chosen)))
-        rotated = rotate(columns[chosen], basis)
+        n_columns = matrix.shape[1]
+        if matrix.nnz < n_columns:  # only the columns that occur are rotated
+            chosen, known = distinct(matrix.indices, n_columns)
+            matrix = csr_array((matrix.data, known, matrix.indptr), (matrix.shape[0], len(chosen)))
+            columns = columns[chosen]
+        rotated = multiply(columns, basis.vectors)
         if out is None:
             out = np.empty((matrix.shape[0], columns.shape[1]), np.float32)
-        self._over_rows(compact, rotated, basis, None, out, matrix.shape[1])
+        self._over_rows(matrix, rotated, basis, None, out, n_columns)
         return rotate(out, basis, back=True)
 
     def _over_rows(
@@ -209,7 +212,8 @@ def _solve_block(
 ) -> tuple[Floats, NDArray[np.float64]]:
     """Solve a block of rows, exactly if there is no ``start``; also return the losses."""
     span = slice(block.start, block.stop)
-    common = csr_arrays(matrix[span]), fixed, shared, penalties[span].astype(np.float32)
+    rows = csr_arrays(consecutive_rows(matrix, span))
+    common = rows, fixed, shared, penalties[span].astype(np.float32)
     if start is None:
         return solve_exact(*common)
     if solver.method == "cholesky":

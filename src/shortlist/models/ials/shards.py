@@ -34,7 +34,7 @@ from shortlist.models.ials.checkpoint import Checkpoint, Start
 from shortlist.models.ials.least_squares import Basis, Solver, distinct, finite_rows, rotate
 from shortlist.progress import track
 from shortlist.scoring.scores import Floats
-from shortlist.scoring.sparse import csr_arrays, transposed
+from shortlist.scoring.sparse import consecutive_rows, csr_arrays, transposed
 
 _PANEL_BYTES = 8 * 2**20  # of the vectors of items that travel together
 _PER_STATE = 2  # panels for each process, at least: one is worked on while another travels
@@ -107,7 +107,7 @@ def alternate_in_shards(
 
     def cut(shards: range) -> Users:
         span = slice(shards.start * rows, shards.stop * rows)
-        return Users(solver, _rows_of(by_user, span), shards.start, rows, users[span])
+        return Users(solver, consecutive_rows(by_user, span), shards.start, rows, users[span])
 
     bounds = np.minimum(np.arange(shard_count(len(users)) + 1) * rows, len(users))
     work = np.diff(by_user.indptr[bounds].astype(np.int64) + bounds)
@@ -120,14 +120,6 @@ def alternate_in_shards(
     items, losses, solved = last.pop()
     assert solved is not None
     return Start(solved, items, losses)
-
-
-def _rows_of(matrix: csr_array, span: slice) -> csr_array:
-    """Return consecutive rows, without a copy of their entries."""
-    indptr = matrix.indptr[span.start : span.stop + 1]
-    entries = slice(indptr[0], indptr[-1])
-    parts = matrix.data[entries], matrix.indices[entries], indptr - indptr[0]
-    return csr_array(parts, shape=(len(indptr) - 1, matrix.shape[1]))
 
 
 def _step(

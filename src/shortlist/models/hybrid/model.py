@@ -35,7 +35,7 @@ from shortlist.models.neighborhood import (
     memory_of_neighbors,
     product_parts,
 )
-from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores, SparseScores
 from shortlist.scoring.sparse import binary, empty, one_hot, transposed
@@ -71,7 +71,7 @@ class HybridLearned:
         return transposed(self.item_similarity)
 
 
-class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
+class Hybrid(Model[HybridConfig, HybridLearned]):
     """Combine user and item similarity, from choices and from features.
 
     ``score = a S_u R + b R S_i + c S_u R S_i`` (Wang, de Vries & Reinders, SIGIR 2006), where

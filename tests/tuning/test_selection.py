@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -421,7 +421,7 @@ def test_the_chosen_model_is_measured_on_an_unseen_fold() -> None:
     assert choice.check.value == expected["ndcg@10"]
     assert (choice.check.low, choice.check.high) == expected.interval("ndcg@10")
     assert choice.check.n_users == expected.n_users
-    assert choice.to_dict()["check"] == choice.check.to_dict()
+    assert choice.to_dict()["check"] == asdict(choice.check)
     assert choice.model.data_fingerprint == data.fingerprint  # it is fitted on all data in the end
     assert str(choice).splitlines()[-3:-1] == [
         "The best of these values is slightly optimistic: they decided the selection.",

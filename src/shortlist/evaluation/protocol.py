@@ -19,7 +19,7 @@ from shortlist import engine as engines
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.engine.base import FEWEST_QUERIES
-from shortlist.errors import CapabilityError, ConfigError, InputError, ShortlistError, suggestion
+from shortlist.errors import CapabilityError, ConfigError, InputError, ShortlistError, require_known
 from shortlist.evaluation.report import Report
 from shortlist.evaluation.truth import Block, Truth, positive_integers, require_fitted_on
 from shortlist.kernels.diversity import pair_similarities
@@ -249,8 +249,8 @@ def _hits(lists: Rows, block: Block) -> NDArray[np.bool_]:
 
 
 def _check_gain(gain: Gain | None, truth: Truth) -> None:
-    if gain is not None and gain not in get_args(Gain):
-        raise ConfigError(f"gain={gain!r} is not known", remedy=suggestion(gain, get_args(Gain)))
+    if gain is not None:
+        require_known(gain, get_args(Gain), f"gain={gain!r} is not known", ConfigError)
     largest = truth.ratings.max(initial=0)
     if gain == "exponential" and largest > _LARGEST_EXPONENT:
         raise InputError(

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from shortlist.bundle.declarations import Csr, FeatureTable
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
-from shortlist.errors import ConfigError, suggestion
+from shortlist.errors import ConfigError, require_known
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import chosen_settings
 from shortlist.models.feature_similarity import FeatureSimilarity, encoding_bytes
@@ -142,8 +142,7 @@ class Hybrid(Model[HybridConfig, HybridLearned]):
         ConfigError
             There is no form of that name.
         """
-        if name not in FORMS:
-            raise ConfigError(f"there is no form {name!r}", remedy=suggestion(name, FORMS))
+        require_known(name, FORMS, f"there is no form {name!r}", ConfigError)
         return cls(**FORMS[name])
 
     def learn(self, data: Dataset) -> Fitted[HybridLearned]:

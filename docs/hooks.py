@@ -16,7 +16,7 @@ _CAPABILITIES = "<!-- capabilities -->"
 _METHODS = {  # what a model that can do something has, and the heading for it
     "similar_scores": "similar items",
     "user_vectors": "vectors",
-    "parts": "reasons",
+    "parts_of": "reasons",
     "predict": "ratings",
 }
 _SECTIONS = re.compile(r"^(Examples|Parameters)\n-+\n", re.MULTILINE)

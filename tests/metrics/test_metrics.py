@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shortlist.metrics.bootstrap import Measure
-from shortlist.metrics.lists import ListMetrics
 from shortlist.metrics.ranking import FloatArray, Int64Array, rank_metrics, settle_ties
 from shortlist.metrics.rating import rating_errors
 
@@ -141,20 +140,6 @@ def test_a_perfect_order_scores_one_with_and_without_ties(n: int, k: int) -> Non
     values = rank_metrics(*grouped([distinct, all_tied]), ks=(k,))
     for name in ("hit_rate", "capped_recall", "ndcg", "map"):
         assert values[f"{name}@{k}"] == pytest.approx([1.0, 1.0])
-
-
-def test_list_metrics_by_hand() -> None:
-    counts = np.array([4, 2, 0])  # of 8 training users
-    metrics = ListMetrics(counts, n_train_users=8, ks=[1, 2], n_lists=3)
-    metrics.add(slice(0, 1), np.array([[0, 2]], dtype=np.int32))
-    metrics.add(slice(1, 3), np.array([[1, -1], [-1, -1]], dtype=np.int32))
-    assert metrics.per_list["popularity@1"].tolist() == [4.0, 2.0, 0.0]
-    assert metrics.per_list["popularity@2"].tolist() == [2.0, 2.0, 0.0]
-    # Shares 1/2, 1/4, and 1/8 for the item without users (counted as one): 1, 2 and 3 bits.
-    assert metrics.per_list["novelty@1"].tolist() == [1.0, 2.0, 0.0]
-    assert metrics.per_list["novelty@2"].tolist() == [2.0, 2.0, 0.0]
-    assert metrics.coverage() == {"coverage@1": pytest.approx(2 / 3), "coverage@2": 1.0}
-    assert metrics.listed[2].tolist() == [1, 1, 1]
 
 
 def test_rating_errors_average_over_ratings_and_not_over_users() -> None:

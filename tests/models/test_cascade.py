@@ -19,7 +19,7 @@ from shortlist.models.cascade.candidates import retrieve, stage_mean, unseen
 from shortlist.models.cascade.config import CascadeConfig
 from shortlist.models.cascade.examples import Examples, examples, splits
 from shortlist.models.cascade.features import CandidateFeatures, RankerInputs
-from shortlist.models.cascade.model import Cascade
+from shortlist.models.cascade.model import Cascade, CascadeLearned
 from shortlist.models.cascade.rankers import Ranker, fit_blend
 from shortlist.models.composite import known_users
 from shortlist.models.cosine import ItemCosine, UserCosine
@@ -598,9 +598,20 @@ class TestBadInput:
             Ranker(np.zeros(3), "no tree").scores(np.zeros((1, 3), dtype=np.float32))
 
     def test_the_error_of_a_stage_is_raised(self) -> None:
-        data = Dataset.from_tables(pa.table({"user_id": [1, 1], "item_id": [1, 2]}))
+        log = pa.table({"user_id": [1, 1], "item_id": [1, 2]})
+        model = Cascade(stages=["ItemCosine", "ContentBased"], ranker="linear")
+        with pytest.raises(InputError, match="Cascade needs features of the items, and there are"):
+            model.fit(Dataset.from_tables(log))
+        alike = pa.table({"item_id": [1, 2], "planet": ["Earth", "Earth"]})
         with pytest.raises(InputError, match="ContentBased needs features of the items"):
-            Cascade(stages=["ItemCosine", "ContentBased"], ranker="linear").fit(data)
+            model.fit(Dataset.from_tables(log, items=alike))
+
+    def test_stages_of_an_earlier_fit_need_nothing_of_the_next(self) -> None:
+        stages = (model_class("ContentBased")(),)
+        learned = CascadeLearned(stages, np.ones(1), np.empty(0, np.uint8), None)
+        model = Cascade(ranker="linear").restore(small_world().data, learned, pa.table({}))
+        assert model.needs_item_features
+        model.require_fittable(tiny((1, 1), (1, 2), (2, 2)))
 
 
 class TestRankingByAModel:

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 
 from shortlist import engine
 from shortlist.data.dataset import Dataset
-from shortlist.engine import LocalHeld
+from shortlist.engine import Held
 from shortlist.errors import NumericalError
 from shortlist.kernels.als_rounds import padded
 from shortlist.kernels.products import ShardSum, added, shard_count, shard_rows, total_gram
@@ -39,7 +39,7 @@ def again(value: Any) -> Any:
     return pickle.loads(head, buffers=[bytes(part.raw()) for part in parts])
 
 
-class Places:
+class Places(Held[Any]):
     """Several states in this process; what passes between them is copied."""
 
     def __init__(self, states: list[Any]) -> None:
@@ -177,7 +177,7 @@ def test_a_state_here_is_asked_until_there_are_no_questions() -> None:
         told.append((number, answer))
         return answer if answer < 20 else None
 
-    LocalHeld(3).add_up(lambda state, question, before: state * question, [2, 5], turn)
+    Held(3).add_up(lambda state, question, before: state * question, [2, 5], turn)
     assert told == [(0, 6), (0, 18), (0, 54), (1, 15), (1, 45)]
 
 

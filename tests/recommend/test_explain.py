@@ -251,7 +251,8 @@ def test_other_users_are_counted_and_never_named(name: str) -> None:
         explanation = model.explain("u03", item)
         terms = {part["name"]: part for part in explanation.parts.to_pylist()}
         assert not users & set(terms)
-        similar = [part for part in model.parts(profiles, row) if part.kind == "similar user"]
+        [parts] = model.parts_of(profiles, np.array([row], dtype=np.int32))
+        similar = [part for part in parts if part.kind == "similar user"]
         amounts = np.concatenate([part.amounts for part in similar])
         counts.add(len(amounts))
         if len(amounts):

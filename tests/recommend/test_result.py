@@ -36,13 +36,9 @@ def blocks(*padded: list[list[int]]) -> list[Any]:
 
 
 def assembled(*padded: list[list[int]]) -> Recommendations:
-    return Recommendations.assemble(
-        blocks(*padded),
-        ("user_id", pa.array(["ann", "bob", "cat"])),
-        ("item_id", pa.array([2**62, 2**62 + 1, 2**62 + 2], pa.int64())),
-        model=Popularity(),
-        k=2,
-    )
+    users = ["ann", "bob", "cat"]
+    model = Popularity().fit(tiny(*((user, 2**62 + row) for row, user in enumerate(users))))
+    return Recommendations.assemble(blocks(*padded), ("user_id", pa.array(users)), model, k=2)
 
 
 def test_blocks_become_one_tidy_table() -> None:

@@ -32,9 +32,10 @@ def test_metrics_that_cannot_be_optimised(name: str) -> None:
 
 def test_rating_errors_need_a_model_that_predicts_ratings() -> None:
     objective = Objective.named("rmse")
-    objective.require_for(model_class("MatrixFactorization"))
+    data = small_world().data
+    objective.require_for(model_class("MatrixFactorization")(), data)
     with pytest.raises(CapabilityError) as error:
-        objective.require_for(model_class("EASE"))
+        objective.require_for(model_class("EASE")(), data)
     assert str(error.value) == (
         "EASE does not predict ratings, so it has no rmse\n"
         "  to do: choose a ranking metric such as ndcg@10"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +108,7 @@ def test_settings_go_to_a_file_and_back(tmp_path: Path) -> None:
         "folds": 1,
         "seed": 0,
         "data": data.fingerprint,
-        "check": tuning.check.to_dict()
-        if isinstance(tuning.check, SettingsCheck)
-        else tuning.check,
+        "check": asdict(tuning.check) if isinstance(tuning.check, SettingsCheck) else tuning.check,
     }
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 

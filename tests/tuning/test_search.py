@@ -398,9 +398,9 @@ def test_a_model_without_a_search_range() -> None:
 
 
 def test_data_that_is_not_a_dataset_or_lacks_features() -> None:
-    with pytest.raises(InputError, match="a Dataset is needed, not a list"):
+    with pytest.raises(InputError, match="EASE learns from a Dataset, not from a list"):
         tune("EASE", [])  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="ContentBased needs item features"):
+    with pytest.raises(InputError, match="ContentBased needs features of the items"):
         tune("ContentBased", tiny((1, 2), (1, 3), (2, 3)))
 
 

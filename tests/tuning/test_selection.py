@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from shortlist import extras
+from shortlist import extras, machine
 from shortlist.bundle import read_manifest
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, InputError, ShortlistError
@@ -64,10 +64,18 @@ def test_models_that_cannot_be_fitted_are_left_out(monkeypatch: pytest.MonkeyPat
         "left out: fitting MatrixFactorization needs torch, which is not installed"
     )
     assert outcomes(choice)["ContentBased"] == (
-        "left out: ContentBased needs item features, and the data has none"
+        "left out: ContentBased needs features of the items, and there are none it can use"
     )
     with pytest.raises(ConfigError, match="fitting MatrixFactorization needs torch"):
         auto(data, models=["Popularity", "MatrixFactorization"])  # the caller named it
+
+
+def test_a_model_without_enough_memory_is_left_out_although_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machine, "available_memory", lambda: 300)
+    choice = auto(checkerboard().data, models=["Popularity", "EASE"], trials=0, check=False)
+    assert outcomes(choice)["EASE"].startswith("left out: EASE on ")
 
 
 def test_a_model_that_fails_is_left_out_with_the_reason() -> None:
@@ -413,7 +421,7 @@ def test_the_chosen_model_is_measured_on_an_unseen_fold() -> None:
     assert choice.check.value == expected["ndcg@10"]
     assert (choice.check.low, choice.check.high) == expected.interval("ndcg@10")
     assert choice.check.n_users == expected.n_users
-    assert choice.to_dict()["check"] == choice.check.to_dict()
+    assert choice.to_dict()["check"] == asdict(choice.check)
     assert choice.model.data_fingerprint == data.fingerprint  # it is fitted on all data in the end
     assert str(choice).splitlines()[-3:-1] == [
         "The best of these values is slightly optimistic: they decided the selection.",

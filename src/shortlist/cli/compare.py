@@ -106,23 +106,16 @@ def _called(source: str) -> str:
 
 def default_models(data: Dataset) -> list[Model[Any, Any]]:
     """Return every model that can be fitted here on this data, with its defaults."""
-    from shortlist.extras import install_command, installed
     from shortlist.models.registry import MODULES
 
     models = []
-    for model in (named_model(name) for name in MODULES):
-        if model.extra is not None and not installed(model.extra):
-            remark(f"{model.name} is left out: {install_command(model.extra)}")
-            continue
-        if model.needs_item_features and data.item_features is None:
-            remark(f"{model.name} is left out: the items have no features")
-            continue
+    for model in map(named_model, MODULES):
         try:
-            model.require_memory(data)
+            model.require_fittable(data)
         except ShortlistError as error:
-            remark(f"{model.name} is left out: {error.what}")
-            continue
-        models.append(model)
+            remark(f"{model.name} is left out: {error.what}; {error.remedy}")
+        else:
+            models.append(model)
     return models
 
 

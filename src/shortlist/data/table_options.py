@@ -10,7 +10,7 @@ from shortlist.data.coding.pairs import Repeats
 from shortlist.data.coding.reading import Reading
 from shortlist.data.rules.where import Where
 from shortlist.data.sql import Connection
-from shortlist.errors import ConfigError, suggestion
+from shortlist.errors import ConfigError, require_known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +46,8 @@ class TableOptions:
     def check(self, connection: Connection) -> None:
         """Refuse a value that is not known, and a column that is named for two roles."""
         self.reading.check(connection)
-        if self.repeats not in get_args(Repeats):
-            raise ConfigError(
-                f"repeats={self.repeats!r} is not a known rule",
-                remedy=suggestion(str(self.repeats), get_args(Repeats)),
-            )
+        what = f"repeats={self.repeats!r} is not a known rule"
+        require_known(self.repeats, get_args(Repeats), what, ConfigError)
         for role, column in (self.roles | {"title": self.title}).items():
             if not isinstance(column, str | None):
                 raise ConfigError(

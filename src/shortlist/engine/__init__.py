@@ -2,7 +2,7 @@
 
 from shortlist.engine.base import Engine, LocalEngine
 from shortlist.engine.choice import current, use
-from shortlist.engine.held import Held, LocalHeld
+from shortlist.engine.held import Held
 from shortlist.engine.ray_engine import RayEngine
 
-__all__ = ["Engine", "Held", "LocalEngine", "LocalHeld", "RayEngine", "current", "use"]
+__all__ = ["Engine", "Held", "LocalEngine", "RayEngine", "current", "use"]

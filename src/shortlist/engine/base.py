@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
-from shortlist.engine.held import Held, LocalHeld, State
+from shortlist.engine.held import Held, State
 from shortlist.progress import track
 
 P = TypeVar("P")
@@ -74,7 +74,7 @@ class Engine(ABC):
         the state then lives where it is held. ``work`` is that of each shard, such as its number of
         interactions.
         """
-        return nullcontext(LocalHeld(cut(range(len(work)))))
+        return nullcontext(Held(cut(range(len(work)))))
 
 
 class LocalEngine(Engine):

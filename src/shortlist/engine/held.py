@@ -8,7 +8,6 @@ from typing import Any, Generic, Protocol, TypeVar
 from shortlist.progress import track
 
 S = TypeVar("S")
-S_co = TypeVar("S_co", covariant=True)
 T = TypeVar("T")
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -26,23 +25,26 @@ class State(Protocol):
         ...
 
 
-class Held(Protocol[S_co]):
-    """States, of which each holds some consecutive shards, in their order."""
+class Held(Generic[S]):
+    """States, of which each holds some consecutive shards, in their order; here a single one."""
+
+    def __init__(self, state: S) -> None:
+        self._state = state
 
     def __len__(self) -> int:
         """Return the number of states; results must not depend on it."""
-        ...
+        return 1
 
-    def each(self, task: Callable[[S_co], T]) -> list[T]:
+    def each(self, task: Callable[[S], T]) -> list[T]:
         """Return the result of the task for each state, in order.
 
         Its arrays may be read-only and last as long as the states: copy what is kept longer.
         """
-        ...
+        return [task(self._state)]
 
     def add_up(
         self,
-        add: Callable[[S_co, Q, A | None], A],
+        add: Callable[[S, Q, A | None], A],
         questions: Sequence[Q],
         turn: Callable[[int, A], Q | None],
     ) -> None:
@@ -53,7 +55,10 @@ class Held(Protocol[S_co]):
         the next one is with the first. ``turn(number, answer)`` gets the whole answer to a question
         in this process, and returns the next question in its place, or None.
         """
-        ...
+        for number, first in enumerate(questions):
+            question: Q | None = first
+            while question is not None:
+                question = turn(number, add(self._state, question, None))
 
     def steps(
         self, step: Callable[[int, T], T], first: T, numbers: range, text: str
@@ -63,38 +68,6 @@ class Held(Protocol[S_co]):
         A step works on the states, by the other methods. What is lost with a machine is computed
         again, so a step must depend on nothing but its arguments and the states.
         """
-        ...
-
-
-class LocalHeld(Generic[S]):
-    """A single state, in this process."""
-
-    def __init__(self, state: S) -> None:
-        self._state = state
-
-    def __len__(self) -> int:
-        return 1
-
-    def each(self, task: Callable[[S], T]) -> list[T]:
-        """Return the result of the task."""
-        return [task(self._state)]
-
-    def add_up(
-        self,
-        add: Callable[[S, Q, A | None], A],
-        questions: Sequence[Q],
-        turn: Callable[[int, A], Q | None],
-    ) -> None:
-        """Ask the state until there are no more questions."""
-        for number, first in enumerate(questions):
-            question: Q | None = first
-            while question is not None:
-                question = turn(number, add(self._state, question, None))
-
-    def steps(
-        self, step: Callable[[int, T], T], first: T, numbers: range, text: str
-    ) -> Iterator[T]:
-        """Yield the value after each step."""
         value = first
         for number in track(numbers, text):
             value = step(number, value)

@@ -6,12 +6,12 @@ import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
 from shortlist._version import __version__
-from shortlist.engine.held import State
+from shortlist.engine.held import Held, State
 from shortlist.engine.ray_errors import cause_of, failed, lost, lost_too_often, refused, warn
 from shortlist.engine.ray_worker import DONE, RAISED
 from shortlist.engine.shipping import serialize
@@ -35,7 +35,7 @@ class _LostError(ShortlistError):
         self.cause = cause
 
 
-class RayHeld(Generic[S]):
+class RayHeld(Held[S]):
     """States on the nodes of a cluster.
 
     What steps change is copied into the object store of the same node after each step. Where an

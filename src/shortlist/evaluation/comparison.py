@@ -83,7 +83,7 @@ class Comparison(Tabular):
             if model.is_fitted:
                 require_fitted_on(model, train)
             else:
-                model.require_memory(train)
+                model.require_fittable(train)
         reports: dict[str, Report] = {}
         fit_seconds: dict[str, float | None] = {}
         named = dict(zip(distinct_names(models), models, strict=True))

@@ -19,15 +19,14 @@ from shortlist import engine as engines
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
 from shortlist.engine.base import FEWEST_QUERIES
-from shortlist.errors import CapabilityError, ConfigError, InputError, ShortlistError, suggestion
+from shortlist.errors import CapabilityError, ConfigError, InputError, ShortlistError, require_known
 from shortlist.evaluation.report import Report
 from shortlist.evaluation.truth import Block, Truth, positive_integers, require_fitted_on
 from shortlist.kernels.diversity import pair_similarities
 from shortlist.kernels.types import Csr, Given
-from shortlist.metrics.beyond import gini, intra_list_diversity, serendipity
+from shortlist.metrics import lists as of_lists
 from shortlist.metrics.bootstrap import Measure
-from shortlist.metrics.lists import ListMetrics
-from shortlist.metrics.ranking import FloatArray, Gain, graded_ndcg, rank_metrics
+from shortlist.metrics.ranking import FloatArray, Gain, Int64Array, graded_ndcg, rank_metrics
 from shortlist.metrics.rating import rating_errors
 from shortlist.models.base import Model
 from shortlist.recommend.recommender import PACK_FROM, dense_scores, pack_items, popularity_scores
@@ -102,16 +101,15 @@ def evaluate(
     require_fitted_on(model, train)
     truth = Truth.of(train, test)
     _check_gain(gain, truth)
-    n_train_users = max(1, int(np.count_nonzero(train.user_counts)))
-    lists = ListMetrics(train.item_counts, n_train_users, ks, len(truth.user_rows))
     with engines.use(engine):
-        ranks, beyond, seconds = _ranked_users(model, truth, ks, lists)
-    by_user = rank_metrics(ranks, truth.indptr, ks) | lists.per_list | beyond
+        ranks, by_list, listed, seconds = _ranked_users(model, truth, ks)
+    by_user = rank_metrics(ranks, truth.indptr, ks) | by_list
     if gain is not None:
         weights = truth.ratings.astype(np.float64)
         by_user |= graded_ndcg(ranks, truth.indptr, weights, ks, gain)
     measures = {name: Measure(per_user) for name, per_user in by_user.items()}
-    shares = {f"gini@{k}": gini(listed) for k, listed in lists.listed.items()}
+    shares = {f"coverage@{k}": of_lists.coverage(counts) for k, counts in listed.items()}
+    shares |= {f"gini@{k}": of_lists.gini(counts) for k, counts in listed.items()}
     too_long = f"is longer than the catalogue of {train.n_items} items"
     notes = [*truth.notes, *(f"k={length} {too_long}" for length in ks if length > train.n_items)]
     has_ratings = train.weights_differ or bool((truth.ratings != truth.ratings[:1]).any())
@@ -129,8 +127,8 @@ def evaluate(
         users=train.users.take(truth.user_rows),
         history=train.user_counts[truth.user_rows],
         measures=measures,
-        catalogue=lists.coverage() | shares,
-        listed=lists.listed,
+        catalogue=shares,
+        listed=listed,
         k=ks,
         n_items=train.n_items,
         protocol=PROTOCOL,
@@ -141,18 +139,22 @@ def evaluate(
 
 
 def _ranked_users(
-    model: Model[Any, Any], truth: Truth, ks: Sequence[int], lists: ListMetrics
-) -> tuple[FloatArray, dict[str, FloatArray], float]:
-    """Rank the test items of all users, block by block, and add the lists to their metrics.
+    model: Model[Any, Any], truth: Truth, ks: Sequence[int]
+) -> tuple[FloatArray, dict[str, FloatArray], dict[int, Int64Array], float]:
+    """Rank the test items of all users, block by block; the lists are not kept.
 
-    Return the ranks, the metrics of the lists that need other users, and the seconds of scoring.
+    Return the ranks, the metrics of the lists, how many lists hold each item by their length, and
+    the seconds of scoring.
     """
     train, n_users = truth.train, len(truth.user_rows)
     ranks = np.empty(len(truth.item_rows))
-    beyond: dict[str, FloatArray] = {}
+    by_list: dict[str, FloatArray] = {}
+    listed = {k: np.zeros(train.n_items, np.int64) for k in ks}
     seconds = 0.0
+    n_train_users = max(1, int(np.count_nonzero(train.user_counts)))
+    values = of_lists.values_of_items(train.item_counts, n_train_users)
     chosen_by = csr_arrays(transposed(train.choices))
-    task = partial(_ranked, model, truth, min(ks[-1], train.n_items), ks, chosen_by)
+    task = partial(_ranked, model, truth, min(ks[-1], train.n_items), ks, chosen_by, values)
     user_bytes = model.bytes_per_query + (0 if truth.moments is None else train.n_items)
     if isinstance(model, Shortlists):
         user_bytes += 4 * train.n_items
@@ -161,11 +163,13 @@ def _ranked_users(
     text = f"evaluating {model.name}"
     for block in engines.current().map_rows(task, n_users, user_bytes, text, FEWEST_QUERIES):
         ranks[block.entries] = block.ranks
-        lists.add(block.users, block.best)
-        for name, values in block.beyond.items():
-            beyond.setdefault(name, np.empty(n_users))[block.users] = values
+        for name, of_block in block.by_list.items():
+            by_list.setdefault(name, np.empty(n_users))[block.users] = of_block
+        for k in ks:
+            first = block.best[:, :k]
+            listed[k] += np.bincount(first[first >= 0], minlength=train.n_items)
         seconds += block.seconds
-    return ranks, beyond, seconds
+    return ranks, by_list, listed, seconds
 
 
 class _Ranked(NamedTuple):
@@ -175,23 +179,31 @@ class _Ranked(NamedTuple):
     entries: slice  # of its test items
     ranks: FloatArray  # of these test items
     best: Rows  # (n_block, width)
-    beyond: dict[str, FloatArray]  # metrics of the lists, (n_block,) each
+    by_list: dict[str, FloatArray]  # metrics of the lists, (n_block,) each
     seconds: float
 
 
 def _ranked(
-    model: Model[Any, Any], truth: Truth, width: int, ks: Sequence[int], chosen_by: Csr, of: range
+    model: Model[Any, Any],
+    truth: Truth,
+    width: int,
+    ks: Sequence[int],
+    chosen_by: Csr,
+    values: dict[str, FloatArray],
+    of: range,
 ) -> _Ranked:
     """Rank the test items of a block of users, and list the best items of each."""
     block, started = truth.block(of), time.perf_counter()
     ranks, best = _rank(model, block, width)
     seconds = time.perf_counter() - started
     sums = pair_similarities(best, chosen_by.indptr, chosen_by.indices, truth.train.n_users)
-    lengths = (best >= 0).sum(axis=1)
-    beyond = intra_list_diversity(sums, lengths, ks)
-    popular = block.eligible.first(width)
-    beyond |= serendipity(best, _hits(best, block), popular, block.eligible.order, ks)
-    return _Ranked(block.users, block.entries, ranks, best, beyond, seconds)
+    hits, popular = _hits(best, block), block.eligible.first(width)
+    by_list = (
+        of_lists.means(values, best, ks)
+        | of_lists.diversity(sums, (best >= 0).sum(axis=1), ks)
+        | of_lists.serendipity(best, hits, popular, block.eligible.order, ks)
+    )
+    return _Ranked(block.users, block.entries, ranks, best, by_list, seconds)
 
 
 def _rank(model: Model[Any, Any], block: Block, width: int) -> tuple[FloatArray, Rows]:
@@ -237,8 +249,8 @@ def _hits(lists: Rows, block: Block) -> NDArray[np.bool_]:
 
 
 def _check_gain(gain: Gain | None, truth: Truth) -> None:
-    if gain is not None and gain not in get_args(Gain):
-        raise ConfigError(f"gain={gain!r} is not known", remedy=suggestion(gain, get_args(Gain)))
+    if gain is not None:
+        require_known(gain, get_args(Gain), f"gain={gain!r} is not known", ConfigError)
     largest = truth.ratings.max(initial=0)
     if gain == "exponential" and largest > _LARGEST_EXPONENT:
         raise InputError(

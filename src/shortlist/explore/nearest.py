@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 
 from shortlist.data.vocabulary import Id
-from shortlist.errors import CapabilityError, ConfigError, InputError, suggestion
+from shortlist.errors import CapabilityError, ConfigError, InputError, require_known
 from shortlist.explore.items import item_factors, item_table, titles
 from shortlist.frames import Tabular
 from shortlist.models.base import Model
@@ -61,10 +61,7 @@ def scores(
     [1.0, 0.0]
     [0.5, 0.0]
     """  # (n,)
-    if measure not in get_args(Measure):
-        raise ConfigError(
-            f"there is no measure {measure!r}", remedy=suggestion(measure, get_args(Measure))
-        )
+    require_known(measure, get_args(Measure), f"there is no measure {measure!r}", ConfigError)
     if not np.isfinite(power):
         raise ConfigError(f"power={power} is not finite", remedy="pass 0 (dot) to 1 (cosine)")
     query = np.asarray(query, dtype=np.float64)

@@ -23,7 +23,7 @@ from shortlist import bundle, extras
 from shortlist import engine as engines
 from shortlist.bundle.parts import split
 from shortlist.data.dataset import Dataset, require_dataset
-from shortlist.errors import NotFittedError, NumericalError
+from shortlist.errors import InputError, NotFittedError, NumericalError
 from shortlist.machine import require_memory
 from shortlist.models.config import AUTO, ModelConfig
 from shortlist.models.lists import MakesLists
@@ -257,7 +257,7 @@ class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
         engine: engines.Engine | str | None,
     ) -> Self:
         """Check the data, learn by a function, and keep what it learned if that is finite."""
-        self._require_fittable(data)
+        self.require_fittable(data)
         try:
             with (
                 engines.use(engine),
@@ -323,14 +323,26 @@ class Model(PartialFit, MakesLists, ABC, Generic[C, L]):
         """The fingerprint of the training data."""
         return self.data.fingerprint
 
-    def _require_fittable(self, data: Dataset) -> None:
+    def require_fittable(self, data: Dataset) -> None:
+        """Refuse what cannot be fitted here, before any work.
+
+        Raises
+        ------
+        InputError
+            It is not a Dataset, it lacks the item features that the model needs, or an extra is not
+            installed.
+        ShortlistError
+            Fitting needs more memory than is free.
+        """
         require_dataset(data, self.name)
         if self.extra is not None:
             extras.require(self.extra, f"fitting {self.name}")
-        self.require_memory(data)
-
-    def require_memory(self, data: Dataset) -> None:
-        """Raise a ShortlistError if fitting needs more memory than is free, before any work."""
+        # By the settings alone: what an earlier fit has chosen does not count.
+        if data.item_features is None and self.__sklearn_clone__().needs_item_features:
+            raise InputError(
+                f"{self.name} needs features of the items, and there are none it can use",
+                remedy="give Dataset.from_tables an items table with columns besides the id",
+            )
         who = f"{self.name} on {data.n_users:,} users and {data.n_items:,} items"
         require_memory(who, self.memory_to_fit(data), self.with_less_memory)
 

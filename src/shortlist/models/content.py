@@ -26,7 +26,7 @@ from shortlist.models.feature_similarity import FeatureSimilarity, encoding_byte
 from shortlist.models.neighborhood import Neighborhood, keep_rows
 from shortlist.models.partial import Growth
 from shortlist.models.signals import SignalConfig, choose_signals, histories, strengths
-from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Scores, SparseScores
 from shortlist.scoring.sparse import (
@@ -146,7 +146,7 @@ def _with_users(
     return replace(learned, users=users, user_similarity=table, user_profiles=profiles)
 
 
-class ContentBased(Model[ContentBasedConfig, ContentBasedLearned], ExplainsLists):
+class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
     """Score an item by its similarity to the history (by default a Rocchio profile).
 
     The similarity of two items is the weighted mean of the cosines of their columns (genres, year,

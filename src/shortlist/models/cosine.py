@@ -29,7 +29,7 @@ from shortlist.models.neighborhood import (
     weighted_rows,
 )
 from shortlist.models.signals import DislikeWeight, choose_signals, dislikes_setting, histories
-from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores, SparseScores
 from shortlist.scoring.sparse import inverse, one_hot, row_scaled, row_sums, transposed
@@ -102,7 +102,7 @@ class UserCosineLearned:
         return Neighborhood.by_cosine(self.rows, self.settings["shrinkage"])
 
 
-class UserCosine(Model[CosineConfig, UserCosineLearned], ExplainsLists):
+class UserCosine(Model[CosineConfig, UserCosineLearned]):
     """Score an item by the similarity of the users who chose it.
 
     ``score(u, i) = sum over the neighbours v of u of sim(u, v) R_vi``, with

@@ -19,7 +19,7 @@ from scipy.sparse import csr_array, hstack
 
 from shortlist.data.dataset import Dataset
 from shortlist.data.features import FeatureEncoder
-from shortlist.errors import ConfigError, InputError, suggestion
+from shortlist.errors import ConfigError, InputError, require_known
 from shortlist.scoring.sparse import empty, transposed
 
 N_PAIRS = 30_000  # drawn to learn the weights; more change only the second digit
@@ -142,13 +142,9 @@ def side_by_side(left: csr_array, right: csr_array, weight: float = 1.0) -> csr_
 
 def _checked_weights(weights: Mapping[str, float], encoder: FeatureEncoder) -> dict[str, float]:
     for name, weight in weights.items():
-        if name not in encoder.blocks:
-            reason = encoder.left_out.get(name)
-            raise ConfigError(
-                f"feature_weights: {name!r} is not an encoded column"
-                + (f": {reason}" if reason else ""),
-                remedy=suggestion(name, encoder.blocks),
-            )
+        reason = f": {encoder.left_out[name]}" if name in encoder.left_out else ""
+        what = f"feature_weights: {name!r} is not an encoded column{reason}"
+        require_known(name, encoder.blocks, what, ConfigError)
         if not weight >= 0:
             raise ConfigError(
                 f"feature_weights: {name!r} has weight {weight}", remedy="weights are 0 or more"

@@ -24,14 +24,7 @@ from shortlist.models.composite import CompositeModel, ModelSpec, known_users
 from shortlist.models.config import ModelConfig, Search, hyper
 from shortlist.models.foreign_formats import check_graph_bytes
 from shortlist.progress import track
-from shortlist.scoring.capabilities import (
-    ComparesItems,
-    Explains,
-    ExplainsLists,
-    Parts,
-    cannot,
-    parts_of,
-)
+from shortlist.scoring.capabilities import ComparesItems, Explains, Parts, cannot
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, FactorScores, Floats, Scores
 from shortlist.scoring.selection import Best, Eligible, dense, top_k
@@ -97,7 +90,7 @@ class IndexedLearned:
         return open_graph(self.graph, self.model.data.n_items, self.expansion_search)
 
 
-class Indexed(CompositeModel[IndexedConfig, IndexedLearned], ExplainsLists):
+class Indexed(CompositeModel[IndexedConfig, IndexedLearned]):
     """Search the vectors of a model in an HNSW graph (Malkov & Yashunin 2018, by usearch).
 
     Scores are inner products ``(q, 1) . (x, b)``, and the graph is built with the same inner
@@ -181,7 +174,7 @@ class Indexed(CompositeModel[IndexedConfig, IndexedLearned], ExplainsLists):
         model = self.learned.model
         if not isinstance(model, Explains):
             raise cannot(model, Explains)
-        return parts_of(model, profiles, items)
+        return model.parts_of(profiles, items)
 
 
 def _factors_of_users(model: Model[Any, Any], users: Rows) -> FactorScores:

@@ -18,7 +18,7 @@ from shortlist.models.base import Fitted, Model
 from shortlist.models.config import ModelConfig
 from shortlist.models.neighborhood import first_entries, memory_of_neighbors, product_parts
 from shortlist.models.signals import choose_signals, histories
-from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Scores, SparseScores
 from shortlist.scoring.sparse import one_hot
@@ -27,7 +27,7 @@ C = TypeVar("C", bound=ModelConfig)
 L = TypeVar("L")
 
 
-class LinearModel(Model[C, L], ExplainsLists):
+class LinearModel(Model[C, L]):
     """The base of models whose scores are linear in the history.
 
     Write :meth:`of_histories` and :meth:`terms`, and ``learn`` as for every model.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from shortlist.bundle.declarations import Array
 from shortlist.data.dataset import Dataset
+from shortlist.data.vocabulary import Rows
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import chosen_settings
 from shortlist.models.signals import WeightedConfig, choose_signals
@@ -62,10 +63,9 @@ class Popularity(Model[PopularityConfig, PopularityLearned]):
         """Score every query by the counts."""
         return popularity_scores(self.learned.counts, len(profiles))
 
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Return the count, which is the score."""
-        count = np.array([self.learned.counts[item]], dtype=np.float64)
-        name = "users who chose it"
-        if self.used.weighting == "weighted":
-            name = "weights of users who chose it"
-        return [Parts("popularity", pa.array([name]), count)]
+    def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
+        """Yield the count of each item, which is its score."""
+        weighted = self.used.weighting == "weighted"
+        name = pa.array(["weights of users who chose it" if weighted else "users who chose it"])
+        for count in self.learned.counts[items].astype(np.float64):
+            yield [Parts("popularity", name, np.array([count]))]

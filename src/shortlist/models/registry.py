@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from shortlist import bundle
-from shortlist.errors import ConfigError, suggestion
+from shortlist.errors import ConfigError, require_known
 from shortlist.models.base import Model
 
 MODULES = {
@@ -52,8 +52,7 @@ def model_class(name: str) -> type[Model[Any, Any]]:
     >>> model_class("EASE")(regularization=100)
     EASE(regularization=100.0)
     """
-    if name not in MODULES:
-        raise ConfigError(f"there is no model {name!r}", remedy=suggestion(name, MODULES))
+    require_known(name, MODULES, f"there is no model {name!r}", ConfigError)
     model: type[Model[Any, Any]] = getattr(import_module(f"shortlist.models.{MODULES[name]}"), name)
     return model
 

@@ -20,13 +20,7 @@ from shortlist.recommend.query import OnUnknown, Query
 from shortlist.recommend.recommender import ListOptions, ListTask
 from shortlist.recommend.result import FALLBACK, TITLE
 from shortlist.recommend.rules import Rules
-from shortlist.scoring.capabilities import (
-    Explains,
-    ExplainsShortlists,
-    Parts,
-    cannot,
-    parts_of,
-)
+from shortlist.scoring.capabilities import Explains, ExplainsShortlists, Parts, cannot
 from shortlist.scoring.finite import require_finite_scores
 from shortlist.scoring.scorer import Scorer
 from shortlist.scoring.scores import DenseScores
@@ -138,7 +132,7 @@ def explain_items(
             scores, parts = model.explained(profiles, task.eligible(range(1), profiles), rows)
         else:
             scores = columns(model.score(profiles), rows)[0]
-            parts = parts_of(model, profiles, rows)
+            parts = model.parts_of(profiles, rows)
         require_finite_scores(model.name, DenseScores(scores[np.newaxis]))
     else:
         source, counts = FALLBACK, model.data.item_counts[rows].astype(np.float64)

@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shortlist import engine
-from shortlist.data.columns.titles import titles
 from shortlist.data.vocabulary import Id
 from shortlist.engine.base import BLOCK_BYTES, FEWEST_QUERIES
 from shortlist.errors import InputError, ShortlistError
@@ -75,9 +74,7 @@ class _Run:
         task, memory = partial(_shifted, self.task, start), model.bytes_per_query
         blocks = engine.current().map_rows(task, length, memory, "", FEWEST_QUERIES)
         labels = requests.label, requests.labels.slice(start, length)
-        listed, named = ("item_id", model.data.items.ids), titles(model.data.item_features)
-        k = self.task.options.k
-        lists = Recommendations.assemble(blocks, labels, listed, model, k, named)
+        lists = Recommendations.assemble(blocks, labels, model, self.task.options.k)
         sink = pa.BufferOutputStream()
         pq.write_table(lists.titled().combine_chunks(), sink, compression="zstd")
         self.place.write(self.names[number], sink.getvalue())

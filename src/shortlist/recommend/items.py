@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from shortlist import engine
-from shortlist.data.columns.titles import titles
 from shortlist.data.dataset import Dataset
 from shortlist.data.rules.where import Mask, Where, matches, parse_where
 from shortlist.data.vocabulary import UNKNOWN, Id, Rows
@@ -52,8 +51,7 @@ def similar(
     blocks = engine.current().map_rows(
         task, len(requests), model.bytes_per_query, "similar items", FEWEST_QUERIES
     )
-    labels, listed = ("query_item_id", requests.labels), ("item_id", data.items.ids)
-    lists = Recommendations.assemble(blocks, labels, listed, model, k, titles(data.item_features))
+    lists = Recommendations.assemble(blocks, (requests.label, requests.labels), model, k)
     return replace(lists, notes=notes_on_rule(data.item_features, rules.rule, met, "item"))
 
 
@@ -98,9 +96,8 @@ def audience(
         blocks = engine.current().map_rows(task, data.n_users, memory, "audience")
         best = reduce(partial(_merged, k), blocks, Best.empty(len(rows)))
         passes.append((best, np.zeros(len(rows), dtype=bool)))
-    labels, listed = ("item_id", requests.labels), ("user_id", data.users.ids)
-    named = titles(data.item_features)
-    lists = Recommendations.assemble(passes, labels, listed, model, k, named, requests.users)
+    labels = requests.label, requests.labels
+    lists = Recommendations.assemble(passes, labels, model, k, requests.users)
     return replace(lists, notes=notes_on_rule(data.user_features, rule, allowed, "user"))
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shortlist import engine
-from shortlist.data.columns.titles import titles
 from shortlist.data.dataset import Dataset
 from shortlist.data.rules.where import Mask
 from shortlist.data.vocabulary import Id, Rows
@@ -128,9 +127,7 @@ def recommend(
     masks = 0 if requests.rules is None else data.n_items  # each query may have one of its own
     memory = model.bytes_per_query + masks
     blocks = engine.current().map_rows(task, len(requests), memory, "recommending", FEWEST_QUERIES)
-    labels, listed = (requests.label, requests.labels), ("item_id", data.items.ids)
-    named = titles(data.item_features)
-    lists = Recommendations.assemble(blocks, labels, listed, model, k, named)
+    lists = Recommendations.assemble(blocks, (requests.label, requests.labels), model, k)
     on_rule = notes_on_rule(data.item_features, options.rules.rule, task.met, "item")
     return replace(lists, notes=(*notes_on(model, requests, lists.table), *on_rule))
 

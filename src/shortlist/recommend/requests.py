@@ -316,13 +316,14 @@ def with_given(
 
 def _column(values: Sequence[Any], kind: pa.DataType) -> pa.Array | None:
     """Return values as a column of a type, or None; numbers that it cannot hold are floats."""
-    if is_number(kind):
-        if not all(value is None or _is_bounded(value) for value in values):
-            return None
-        if not _fits(values, kind):  # 5.5 in a column of integers or decimals
-            floats = [None if value is None else float(value) for value in values]
-            return pa.array(floats, pa.float64())
-    return pa.array(values, kind) if _fits(values, kind) else None
+    number = is_number(kind)
+    if number and not all(value is None or _is_bounded(value) for value in values):
+        return None
+    column = _of_type(values, kind)
+    if column is None and number:  # 5.5 in a column of integers or decimals
+        floats = [None if value is None else float(value) for value in values]
+        return pa.array(floats, pa.float64())
+    return column
 
 
 def _is_bounded(value: Any) -> bool:
@@ -331,16 +332,16 @@ def _is_bounded(value: Any) -> bool:
     return is_number and not abs(value) > LARGEST
 
 
-def _fits(values: Sequence[Any], kind: pa.DataType) -> bool:
+def _of_type(values: Sequence[Any], kind: pa.DataType) -> pa.Array | None:
+    """Return values as a column of exactly this type, or None."""
     if is_list(kind):
-        lists = [value for value in values if isinstance(value, Iterable)]
-        if not _fits([part for value in lists for part in value], kind.value_type):
-            return False
+        parts = [part for value in values if isinstance(value, Iterable) for part in value]
+        if _of_type(parts, kind.value_type) is None:
+            return None
     is_fraction = any(isinstance(value, Real | Decimal) and value % 1 for value in values)
     if pa.types.is_integer(kind) and is_fraction:
-        return False  # Arrow would truncate 7.5 to 7
+        return None  # Arrow would truncate 7.5 to 7
     try:
-        pa.array(values, kind)
+        return pa.array(values, kind)
     except (pa.ArrowException, ValueError, TypeError, OverflowError):
-        return False
-    return True
+        return None

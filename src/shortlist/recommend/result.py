@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from shortlist.data.columns.titles import titles
 from shortlist.data.vocabulary import Rows
 from shortlist.errors import InputError
 from shortlist.files import atomic_file
@@ -62,18 +63,18 @@ class Recommendations(Tabular):
         cls,
         blocks: Iterable[tuple[Best, NDArray[np.bool_]]],
         labels: tuple[str, pa.Array],
-        listed: tuple[str, pa.Array],
         model: Scorer,
         k: int,
-        titles: pa.Array | None = None,
         items: Rows | None = None,
     ) -> Recommendations:
         """Build the table from blocks of lists, and of whether a list holds popular items instead.
 
-        ``labels`` is the name of the first column, with its value for each list; ``listed`` is the
-        name of the second, with the id of each row. ``titles`` are those of all items, and
-        ``items`` the item of each list, where the lists are of users.
+        ``labels`` is the name of the first column, with its value for each list. Lists are of
+        items; or of users, where ``items`` is the item of each list.
         """
+        data = model.data
+        listed = ("item_id", data.items.ids) if items is None else ("user_id", data.users.ids)
+        of_items = titles(data.item_features)
         ids = {name: column.type for name, column in (labels, listed)}
         rest = {"rank": pa.int32(), "score": pa.float32(), "source": pa.string()}
         schema = pa.schema(ids | rest)
@@ -95,13 +96,13 @@ class Recommendations(Tabular):
                 source,
             ]
             chunks.append(pa.Table.from_arrays(columns, schema=schema))
-            if titles is not None:
+            if of_items is not None:
                 named = rows if items is None else items[query + start]
-                titled.append(pa.DictionaryArray.from_arrays(pa.array(named), titles))
+                titled.append(pa.DictionaryArray.from_arrays(pa.array(named), of_items))
             start += len(best.rows)
         run = {"model": model.name, "config": dict(model.settings), "k": k}
         table = pa.concat_tables(chunks or [schema.empty_table()])
-        if titles is None:
+        if of_items is None:
             return cls(table, run)
         kind = pa.dictionary(pa.int32(), pa.string())
         return cls(table, run, titles=pa.chunked_array(titled, kind))

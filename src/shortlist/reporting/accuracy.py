@@ -253,11 +253,8 @@ def cold_start(comparison: Comparison) -> dict[str, Any] | str:
             "The users have no features that are filled in. Without features, models recommend "
             "popular items to new users."
         )
-    models = [
-        type(model)(**model.config.model_dump())
-        for model in comparison.models.values()
-        if model.uses_features
-    ]
+    compared = comparison.models.values()
+    models = [model.__sklearn_clone__() for model in compared if model.uses_features]
     if not models:
         return (
             "None of the compared models uses user features, so each recommends popular items to "

@@ -106,36 +106,14 @@ class Parts(NamedTuple):
 
 @runtime_checkable
 class Explains(Protocol):
-    """Splits a score into its terms."""
-
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Split the score of one query (B = 1) for one item row; the parts add up to it."""
-        ...
-
-
-class ExplainsLists:
-    """Base of models that split the scores of a list at little more than the cost of one score.
-
-    It makes a model :class:`Explains`.
-    """
+    """Splits scores into their terms."""
 
     def parts_of(self, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
-        """Split the scores of one query (B = 1) for these item rows; yield the parts of each.
+        """Split the scores of one query (B = 1) for these item rows; the parts add up to each.
 
         The work that the items share is done once, before the first is yielded.
         """
-        raise NotImplementedError
-
-    def parts(self, profiles: Profiles, item: int) -> list[Parts]:
-        """Split the score of one query (B = 1) for one item row; the parts add up to it."""
-        return next(self.parts_of(profiles, np.array([item], dtype=np.int32)))
-
-
-def parts_of(model: Explains, profiles: Profiles, items: Rows) -> Iterator[list[Parts]]:
-    """Split the scores of one query for several items, in one computation if the model can."""
-    if isinstance(model, ExplainsLists):
-        return model.parts_of(profiles, items)
-    return (model.parts(profiles, item) for item in items.tolist())
+        ...
 
 
 @runtime_checkable

@@ -5,6 +5,4 @@ from shortlist.tuning.search import tune
 from shortlist.tuning.selection import auto
 from shortlist.tuning.settings_file import SettingsFile
 
-Chosen = SettingsFile  # its name in earlier versions
-
-__all__ = ["Choice", "Chosen", "SettingsFile", "Tuning", "auto", "tune"]
+__all__ = ["Choice", "SettingsFile", "Tuning", "auto", "tune"]

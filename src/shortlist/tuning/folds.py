@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -73,10 +73,6 @@ class SettingsCheck:
     high: float
     real: bool
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the attributes, ready for JSON."""
-        return asdict(self)
-
     def __str__(self) -> str:
         return (
             f"{self.value:.4f}, and {self.default_value:.4f} with the defaults: "
@@ -108,10 +104,6 @@ class ModelCheck:
     low: float
     high: float
     n_users: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the attributes, ready for JSON."""
-        return asdict(self)
 
     def __str__(self) -> str:
         return f"{figure(self.value)} {span(self.low, self.high)}"

@@ -13,8 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from shortlist import engine as engines
-from shortlist import extras
-from shortlist.data.dataset import Dataset, require_dataset
+from shortlist.data.dataset import Dataset
 from shortlist.data.split import Split
 from shortlist.errors import CapabilityError, ConfigError, InputError, ShortlistError, suggestion
 from shortlist.evaluation import Report, evaluate
@@ -63,12 +62,18 @@ class Objective:
         """1 where larger values are better, -1 where smaller values are."""
         return 1 if self.larger_is_better else -1
 
-    def require_for(self, kind: type[Model[Any, Any]]) -> None:
-        """Raise a CapabilityError if models of this class do not have the metric."""
-        if self.metric in _ERRORS and not issubclass(kind, PredictsRatings):
+    def require_for(self, model: Model[Any, Any], data: Dataset) -> None:
+        """Raise a ShortlistError now if every fit of a model, or every measurement, would fail."""
+        if self.metric in _ERRORS and not isinstance(model, PredictsRatings):
             raise CapabilityError(
-                f"{kind.__name__} does not predict ratings, so it has no {self.metric}",
+                f"{model.name} does not predict ratings, so it has no {self.metric}",
                 remedy="choose a ranking metric such as ndcg@10",
+            )
+        model.require_fittable(data)
+        if self.metric in _ERRORS and not data.weights_differ:
+            raise InputError(
+                f"all weights are {data.weights[0]:g}, so there is no {self.metric}",
+                remedy="name the column of ratings: weight=; or choose a metric such as ndcg@10",
             )
 
     def report(self, model: Model[Any, Any], fold: Split) -> Report:
@@ -204,20 +209,3 @@ def _value(
 ) -> float:
     """Return the metric of a model on a fold."""
     return objective.report(model, folds[fold])[objective.metric]
-
-
-def require_fittable(model: Model[Any, Any], data: Dataset, objective: Objective) -> None:
-    """Raise an InputError now if every fit of a model, or every measurement, would fail."""
-    objective.require_for(type(model))
-    require_dataset(data)
-    if objective.metric in _ERRORS and not data.weights_differ:
-        raise InputError(
-            f"all weights are {data.weights[0]:g}, so there is no {objective.metric}",
-            remedy="name the column of ratings: weight=; or choose a metric such as ndcg@10",
-        )
-    if model.extra is not None:
-        extras.require(model.extra, f"fitting {model.name}")
-    if model.needs_item_features and data.item_features is None:
-        raise InputError(
-            f"{model.name} needs item features, and the data has none", remedy="pass an items table"
-        )

@@ -116,7 +116,7 @@ class Tuning(Tabular):
                 "folds": self.folds,
                 "seed": self.seed,
                 "data": self.data.fingerprint,
-                "check": self.check if isinstance(self.check, str) else self.check.to_dict(),
+                "check": self.check if isinstance(self.check, str) else asdict(self.check),
             },
         )
 
@@ -295,7 +295,7 @@ class Choice(Tabular):
             "reason": self.reason,
             "candidates": list(map(asdict, self.standings)),
             "notes": list(self.notes),
-            "check": self.check if isinstance(self.check, str) else self.check.to_dict(),
+            "check": self.check if isinstance(self.check, str) else asdict(self.check),
         }
 
     def __str__(self) -> str:

@@ -22,7 +22,7 @@ from shortlist.progress import track
 from shortlist.text import figure
 from shortlist.tuning.budget import TimeBudget
 from shortlist.tuning.folds import SettingsCheck, check_settings, on_unseen_fold, validation_folds
-from shortlist.tuning.objective import Medians, Objective, Trial, require_fittable, run_trial
+from shortlist.tuning.objective import Medians, Objective, Trial, run_trial
 from shortlist.tuning.result import Tuning
 from shortlist.tuning.space import Space, class_and_settings
 from shortlist.tuning.study import Study, open_study, study_header
@@ -110,8 +110,7 @@ def tune(
     if trials is not None:
         require_count("trials", trials)
     budget = TimeBudget(seconds)
-    require_fittable(kind(**given), data, objective)
-    kind(**given).require_memory(data)
+    objective.require_for(kind(**given), data)
     space = Space(kind, given)
     splits = validation_folds(data, folds, seed)
     header = {} if study is None else study_header(space, data, objective, folds, seed)

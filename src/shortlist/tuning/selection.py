@@ -25,7 +25,7 @@ from shortlist.progress import track
 from shortlist.text import figure
 from shortlist.tuning.budget import MIN_USERS, TimeBudget, predicted_seconds
 from shortlist.tuning.folds import ModelCheck, check_model, on_unseen_fold, validation_folds
-from shortlist.tuning.objective import FAILURES, Objective, failure_reason, require_fittable
+from shortlist.tuning.objective import FAILURES, Objective, failure_reason
 from shortlist.tuning.result import NOT_CHECKED, CandidateResult, Choice
 from shortlist.tuning.search import tune
 from shortlist.tuning.space import class_and_settings, unfitted
@@ -136,12 +136,15 @@ class Selection:
         self.notes: list[str] = []
 
     def add(self, models: Sequence[Model[Any, Any]], skip_unusable: bool) -> None:
-        """Add models; those that cannot be fitted on the data are left out, or raise an error."""
+        """Add models; those that cannot be fitted are left out, or raise an error.
+
+        What needs too much memory is left out in any case.
+        """
         for model in models:
             try:
-                require_fittable(model, self.data, self.objective)
-            except InputError as error:
-                if not skip_unusable:
+                self.objective.require_for(model, self.data)
+            except ShortlistError as error:
+                if isinstance(error, InputError) and not skip_unusable:
                     raise
                 self.leave_out(model.name, error.what)
             else:

@@ -50,7 +50,7 @@ from shortlist.models.composite import CompositeModel, ModelSpec, known_users
 from shortlist.models.config import AUTO
 from shortlist.models.foreign_formats import checked_trees
 from shortlist.models.neighborhood import memory_of_neighbors
-from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
 from shortlist.scoring.selection import Best, Eligible, top_k
@@ -112,7 +112,7 @@ class CascadeLearned:
         return Ranker(self.weights, self.trees.tobytes().decode())
 
 
-class Cascade(CompositeModel[CascadeConfig, CascadeLearned], ExplainsLists):
+class Cascade(CompositeModel[CascadeConfig, CascadeLearned]):
     """Retrieve candidates by several models, and re-rank them.
 
     Each stage returns its best ``candidates`` eligible items. Their union is re-ranked by ``blend +

@@ -33,7 +33,7 @@ from shortlist.models.vectors import (
     VectorModel,
     row_products,
 )
-from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import csr_arrays
@@ -50,7 +50,6 @@ class MatrixFactorization(
     VectorModel[FactorizationConfig, FactorizationLearned],
     TrainedModel[FactorizationConfig, FactorizationLearned],
     RatingModel[FactorizationConfig, FactorizationLearned],
-    ExplainsLists,
 ):
     """Score an item by the dot product of user and item vectors, learned by gradient.
 

@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from shortlist.bundle.declarations import Csr, FeatureTable
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Rows
-from shortlist.errors import ConfigError, suggestion
+from shortlist.errors import ConfigError, require_known
 from shortlist.models.base import Fitted, Model
 from shortlist.models.config import chosen_settings
 from shortlist.models.feature_similarity import FeatureSimilarity, encoding_bytes
@@ -35,7 +35,7 @@ from shortlist.models.neighborhood import (
     memory_of_neighbors,
     product_parts,
 )
-from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores, SparseScores
 from shortlist.scoring.sparse import binary, empty, one_hot, transposed
@@ -71,7 +71,7 @@ class HybridLearned:
         return transposed(self.item_similarity)
 
 
-class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
+class Hybrid(Model[HybridConfig, HybridLearned]):
     """Combine user and item similarity, from choices and from features.
 
     ``score = a S_u R + b R S_i + c S_u R S_i`` (Wang, de Vries & Reinders, SIGIR 2006), where
@@ -142,8 +142,7 @@ class Hybrid(Model[HybridConfig, HybridLearned], ExplainsLists):
         ConfigError
             There is no form of that name.
         """
-        if name not in FORMS:
-            raise ConfigError(f"there is no form {name!r}", remedy=suggestion(name, FORMS))
+        require_known(name, FORMS, f"there is no form {name!r}", ConfigError)
         return cls(**FORMS[name])
 
     def learn(self, data: Dataset) -> Fitted[HybridLearned]:

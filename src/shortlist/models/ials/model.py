@@ -28,7 +28,7 @@ from shortlist.models.partial import Growth, spread, unchanged_items
 from shortlist.models.signals import choose_signals, mean_weight
 from shortlist.models.vectors import LEAST_SIZE, embedding_size
 from shortlist.recommend.places import Place
-from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import Floats
 from shortlist.scoring.sparse import binary, transposed
@@ -101,7 +101,7 @@ class IALSLearned(MappedVectors):
         return Basis.of(self.items)
 
 
-class IALS(MappedModel[IALSConfig, IALSLearned], ExplainsLists):
+class IALS(MappedModel[IALSConfig, IALSLearned]):
     """Implicit ALS (Hu, Koren & Volinsky, ICDM 2008) as revisited by Rendle et al. (RecSys 2022).
 
     Minimises ``sum over observed of w (1 - p.q)^2 + alpha * sum over all pairs of (p.q)^2

@@ -25,7 +25,7 @@ from shortlist.models.towers.learned import HeadLearned, TowersLearned
 from shortlist.models.training.model import COPIES, TrainedModel
 from shortlist.models.training.negatives import bitmap_bytes
 from shortlist.models.vectors import DotProducts, RatingModel
-from shortlist.scoring.capabilities import ExplainsLists, Parts
+from shortlist.scoring.capabilities import Parts
 from shortlist.scoring.profiles import Profiles
 from shortlist.scoring.scores import DenseScores, Floats, Scores
 
@@ -87,7 +87,7 @@ class TowersModel(TrainedModel[C, L]):
         return self.learned.can_score(profiles)
 
 
-class TowerVectors(DotProducts[C, L], TowersModel[C, L], ExplainsLists):
+class TowerVectors(DotProducts[C, L], TowersModel[C, L]):
     """The base of two-tower models whose scores are dot products of vectors."""
 
     def query_vectors(self, profiles: Profiles) -> Floats:

@@ -96,7 +96,7 @@ class TrainedModel(Model[C, L]):
                 remedy="fit it without an engine; recommend, evaluate, compare and tune take the "
                 "engine",
             )
-        self._require_fittable(data)
+        self.require_fittable(data)
         self._training = self._train(data, checkpoint, checkpoint_seconds)
         learned = self.finished(data, self._training.result)
         return self.restore(data, learned, self._training.history)

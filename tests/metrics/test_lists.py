@@ -1,4 +1,4 @@
-"""Diversity, serendipity, Gini and graded NDCG against naive references."""
+"""Metrics of the lists and graded NDCG against naive references."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import shortlist as sl
 from shortlist.data.dataset import Dataset
 from shortlist.errors import ConfigError, InputError
-from shortlist.metrics.beyond import gini
+from shortlist.metrics.lists import coverage, gini, means, values_of_items
 from shortlist.metrics.ranking import graded_ndcg, settle_ties
 
 KS = (1, 3, 8, 40)
@@ -59,6 +59,18 @@ def test_metrics_of_lists(model: Any) -> None:
         assert report[f"gini@{k}"] == pytest.approx(differences / (2 * shown.mean()))
         if model.name == "Popularity":
             assert report[f"serendipity@{k}"] == 0
+
+
+def test_means_and_coverage_by_hand() -> None:
+    values = values_of_items(np.array([4, 2, 0]), n_train_users=8)
+    lists = np.array([[0, 2], [1, -1], [-1, -1]], dtype=np.int32)
+    found = means(values, lists, [1, 2])
+    assert found["popularity@1"].tolist() == [4.0, 2.0, 0.0]
+    assert found["popularity@2"].tolist() == [2.0, 2.0, 0.0]
+    # Shares 1/2, 1/4, and 1/8 for the item without users (counted as one): 1, 2 and 3 bits.
+    assert found["novelty@1"].tolist() == [1.0, 2.0, 0.0]
+    assert found["novelty@2"].tolist() == [2.0, 2.0, 0.0]
+    assert coverage(np.array([1, 2, 0])) == pytest.approx(2 / 3)
 
 
 def test_gini_by_hand() -> None:

@@ -359,7 +359,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "EASE": lambda: sl.EASE(),
     "SparseEASE": lambda: sl.SparseEASE(),
     "EASE-loose": lambda: sl.EASE(regularization=10),
-    "IALS-cholesky": lambda: sl.IALS(embedding_size=16, epochs=4, solver="cholesky"),
+    "IALS-exact": lambda: sl.IALS(embedding_size=16, epochs=4, solver="exact"),
     "IALS-cg": lambda: sl.IALS(
         embedding_size=16, epochs=4, solver="cg", weighting="weighted", frequency_exponent=0.5
     ),

@@ -93,7 +93,7 @@ LEARNED_IN_BLOCKS: dict[str, dict[str, Any]] = {
     "RP3beta": {},
     "SparseEASE": {},
     "IALS": {"epochs": 3},
-    "IALS by Cholesky factors": {"epochs": 3, "solver": "cholesky"},
+    "IALS by exact solutions": {"epochs": 3, "solver": "exact"},
 }
 OTHERS = ["UserCosine", "ContentBased", "Hybrid", "EASE", "GraphFilter"]
 

@@ -235,7 +235,6 @@ def _cases() -> dict[str, Case]:
         Case(
             products.multiply, {"factors": floats(N, F), "square": floats(F, F)}, {"factors:0"}
         ),
-        Case(als.solve_cholesky, systems, {"factors:0"}, {"observed.indices": (0, M)}),
         Case(als.solve_exact, systems, {"factors:0"}, {"observed.indices": (0, M)}),
         Case(
             als.solve_cg, {**systems, "start": floats(B, F), "steps": 2}, {"factors:0"},

@@ -18,7 +18,7 @@ embeddings    optimiser steps on the rows of an embedding table that a batch use
 types         the arrays and tuples of arrays that kernels take
 checks        the check of every argument of a public kernel
 selection     candidates and the order of scores: shared by topk, scores and similarity
-linalg        products of packed and sparse matrices, Cholesky systems: shared by most kernels
+linalg        products of packed and sparse matrices, small systems: shared by most kernels
 vector        tiles, rows and scans in vector instructions
 threads       blocks of rows side by side
 compile       how kernels are compiled

@@ -30,7 +30,6 @@ from shortlist.kernels.threads import over_rows
 from shortlist.kernels.types import Csr, Floats, Matrix, OutDoubles, OutMatrix, Vector
 from shortlist.kernels.vector import (
     FOUR,
-    ROWS,
     add_four_rows,
     conjugate_step,
     dot_of_vectors,
@@ -39,13 +38,10 @@ from shortlist.kernels.vector import (
 )
 
 _ROWS: Final = 64  # rows for a thread at a time
-_TOGETHER: Final = 32  # observations added to a system at a time: they stay in the L1 cache
 _STEPS: Final = 60  # of conjugate gradients, between two residuals that are computed anew
 _RESIDUALS: Final = 5  # computed anew
 _EXACT: Final = 1e-11  # what the squared error may be, relative to the squared solution
 FLOAT32_LIMIT: Final = 1e-14  # of the loss: a smaller residual is noise
-# A pivot that rounding dominates: a smaller share of its diagonal entry is left of it.
-_LOST: Final = np.float32(1e-4)
 
 
 def solve_cg(
@@ -75,19 +71,6 @@ def solve_exact(
     """
     _, observed = _checked(observed, factors, shared, regularization)
     return _solved(observed, factors, shared, regularization, factors[:0], -1, 0.0)
-
-
-def solve_cholesky(
-    observed: Csr, factors: Matrix, shared: Vector, regularization: Vector
-) -> OutMatrix:
-    """Return the minimiser of every row (B, f), by Cholesky factorisation in float32.
-
-    A row is NaN if its system is not positive definite in float32.
-    """
-    shapes, observed = _checked(observed, factors, shared, regularization)
-    out = np.zeros((shapes["B"], shapes["f"]), np.float32)
-    over_rows(_solve_cholesky, len(out), _ROWS, observed, factors, shared, regularization, out)
-    return out
 
 
 def _checked(
@@ -219,47 +202,3 @@ def _solve_cg(
                 losses[u] -= gain
         for p in range(depth):
             out[u, p] = x[p] if solved else np.float32(np.nan)
-
-
-@kernel
-def _solve_cholesky(
-    start: int, stop: int, observed: Csr, factors: Matrix, shared: Vector, regularization: Vector,
-    out: OutMatrix,
-) -> None:  # fmt: skip
-    indptr, indices, weights = observed
-    depth = factors.shape[1]
-    width = linalg.padded(depth)
-    left = np.zeros((_TOGETHER, width), np.float32)
-    right = np.zeros((_TOGETHER, width), np.float32)
-    w = np.empty(_TOGETHER, np.float32)
-    a = np.zeros((linalg.round_up(depth, ROWS), width), np.float32)  # -A: tiles can only add
-    x = np.empty(width, np.float32)
-    diagonal = np.empty(depth, np.float32)
-    for u in range(start, stop):
-        if indptr[u] == indptr[u + 1]:
-            continue
-        a[:] = 0.0
-        x[:] = 0.0
-        for p in range(depth):
-            a[p, p] = -shared[p] - regularization[u]
-        for first in range(indptr[u], indptr[u + 1], _TOGETHER):
-            last = min(first + _TOGETHER, indptr[u + 1])
-            count = linalg.round_up(last - first, FOUR)
-            right[last - first : count], w[last - first : count] = 0.0, 0.0
-            for i in range(last - first):
-                linalg.copy_row(factors[indices[first + i]], right[i])
-                w[i] = weights[first + i]
-            for i in range(count):
-                negative, v, scaled = -w[i], right[i], left[i]
-                for c in range(width):
-                    scaled[c] = negative * v[c]
-            linalg.add_gram(left, right, depth, count, a)
-            linalg.add_rows(right, count, w, np.float32(1.0), x)  # b
-        for p in range(depth):
-            diagonal[p] = -a[p, p]
-        linalg.cholesky_tiles(a, depth)
-        linalg.solve_tiles(a, depth, x)
-        for p in range(depth):
-            if not a[p, p] * a[p, p] > _LOST * diagonal[p]:  # NaN too
-                x[:depth] = np.nan
-        linalg.copy_row(x[:depth], out[u])

@@ -1,4 +1,4 @@
-"""Linear algebra inside kernels: products of packed and sparse matrices, and Cholesky systems.
+"""Linear algebra inside kernels: products of packed and sparse matrices, and small systems.
 
 :mod:`~shortlist.kernels.topk` and :mod:`~shortlist.kernels.scores` call the same products, so a
 score has the same bits in both. Dense products are summed in float32, factors from first to last;
@@ -16,7 +16,7 @@ import numpy as np
 
 from shortlist.kernels.compile import inlined, reordering
 from shortlist.kernels.types import Csr, Doubles, Floats, Integers
-from shortlist.kernels.vector import COLUMNS, FOUR, LANES, ROWS, add_four_rows, add_tile, four_dots
+from shortlist.kernels.vector import COLUMNS, LANES, ROWS, add_tile
 
 FEW: Final = 2
 """With fewer products than 1 / FEW of the columns, a sparse row lists those it touches."""
@@ -133,26 +133,6 @@ def score_of_pair(
     return score
 
 
-@inlined
-def add_gram(left: Floats, right: Floats, depth: int, count: int, out: Floats) -> None:
-    """Add ``left^T right`` (depth, depth) of ``count`` rows to the upper triangle of ``out``.
-
-    All three are padded matrices of one width (:func:`padded`). Tiles reach over the edge and below
-    the diagonal; nothing reads what they write there.
-    """
-    width = left.shape[1]
-    flat_left, flat_right, flat = left.reshape(-1), right.reshape(-1), out.reshape(-1)
-    for c in range(0, depth, COLUMNS):
-        for r in range(0, min(depth, c + COLUMNS), ROWS):
-            add_tile(flat_left, r, width, flat_right, c, width, count, flat, r * width + c, width)
-
-
-@inlined
-def padded(depth: int) -> int:
-    """Return the width of padded matrices: a tile may start at any of ``depth`` columns."""
-    return round_up(depth, COLUMNS) + COLUMNS
-
-
 # --- sparse rows
 
 
@@ -212,81 +192,6 @@ def round_and_clear(sums: Doubles, row: Floats) -> None:
 
 
 # --- symmetric positive definite systems
-
-
-@inlined
-def add_rows(rows: Floats, count: int, factors: Floats, scale: np.float32, out: Floats) -> None:
-    """Add ``scale * factors[i] * rows[i]`` to ``out`` for i below ``count``, a multiple of four."""
-    width, flat = rows.shape[1], rows.reshape(-1)
-    for i in range(0, count, FOUR):
-        a, b, c, d = factors[i], factors[i + 1], factors[i + 2], factors[i + 3]
-        start = i * width
-        add_four_rows(
-            out, 0, flat, start, start + width, start + 2 * width, start + 3 * width,
-            scale * a, scale * b, scale * c, scale * d, len(out),
-        )  # fmt: skip
-
-
-@inlined
-def cholesky_tiles(a: Floats, depth: int) -> None:
-    """Replace the upper triangle of the padded matrix ``-A`` by U with ``U^T U = A``, in float32.
-
-    Blocks of 6 rows: first everything that the finished rows contribute, in tiles, then the block
-    itself. The sign of A is turned because tiles can only add.
-    """
-    width = a.shape[1]
-    flat = a.reshape(-1)
-    for first in range(0, depth, ROWS):
-        for c in range(first, depth, COLUMNS):
-            add_tile(flat, first, width, flat, c, width, first, flat, first * width + c, width)
-        for p in range(first, min(first + ROWS, depth)):
-            row = a[p, p:depth]
-            for q in range(first, p):
-                factor, above = a[q, p], a[q, p:depth]
-                for c in range(len(row)):
-                    row[c] += factor * above[c]
-            scale = np.float32(-1.0) / np.sqrt(-row[0])
-            for c in range(len(row)):
-                row[c] *= scale
-
-
-@inlined
-def solve_tiles(u: Floats, depth: int, x: Floats) -> None:
-    """Replace the padded ``x`` by the solution y of ``U^T U y = x``.
-
-    Eight unknowns at a time: among themselves one by one, against the others in whole vectors.
-    """
-    width, flat, end = u.shape[1], u.reshape(-1), round_up(depth, LANES)
-    for first in range(0, depth, LANES):
-        last = min(first + LANES, depth)
-        for p in range(first, last):
-            for q in range(first, p):
-                x[p] -= u[q, p] * x[q]
-            x[p] /= u[p, p]
-        if last < depth:
-            for p in range(first, last, FOUR):
-                start = p * width + last
-                add_four_rows(
-                    x, last, flat, start, start + width, start + 2 * width, start + 3 * width,
-                    -x[p], -x[p + 1], -x[p + 2], -x[p + 3], end - last,
-                )  # fmt: skip
-    for first in range(end - LANES, -1, -LANES):
-        last = min(first + LANES, depth)
-        if last < depth:
-            for p in range(first, last, FOUR):
-                start = p * width + last
-                a, b, c, d = four_dots(
-                    x, last, flat, start, start + width, start + 2 * width, start + 3 * width,
-                    end - last,
-                )  # fmt: skip
-                x[p] -= a
-                x[p + 1] -= b
-                x[p + 2] -= c
-                x[p + 3] -= d
-        for p in range(last - 1, first - 1, -1):
-            for q in range(p + 1, last):
-                x[p] -= u[p, q] * x[q]
-            x[p] /= u[p, p]
 
 
 @inlined

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from shortlist import engine
 from shortlist.errors import NumericalError
-from shortlist.kernels.als import solve_cg, solve_cholesky, solve_exact
+from shortlist.kernels.als import solve_cg, solve_exact
 from shortlist.kernels.products import gram, multiply
 from shortlist.kernels.ridge import solve_double
 from shortlist.machine import one_blas_thread
@@ -81,7 +81,6 @@ class Solver(NamedTuple):
     regularization: float
     unobserved_weight: float
     frequency_exponent: float
-    method: str  # "cg" or "cholesky"
     steps: int | None  # of conjugate gradients; None: as many as a row needs
 
     @property
@@ -105,14 +104,13 @@ class Solver(NamedTuple):
         return penalties
 
     def improve(
-        self, matrix: csr_array, start: Floats, fixed: Floats, basis: Basis
+        self, matrix: csr_array, start: Floats | None, fixed: Floats, basis: Basis
     ) -> tuple[Floats, NDArray[np.float64]]:
         """Improve vectors of rows, in the basis; return them, and their losses with penalties.
 
-        ``start`` is overwritten with them, unless it has no rows: then nothing starts from it.
+        ``start`` is overwritten with them. Without it they are solved for exactly.
         """
-        empty = len(start) != matrix.shape[0]
-        out = np.empty((matrix.shape[0], fixed.shape[1]), np.float32) if empty else start
+        out = np.empty((matrix.shape[0], fixed.shape[1]), np.float32) if start is None else start
         return out, self._over_rows(matrix, fixed, basis, start, out)
 
     def exactly(
@@ -216,7 +214,4 @@ def _solve_block(
     common = rows, fixed, shared, penalties[span].astype(np.float32)
     if start is None:
         return solve_exact(*common)
-    if solver.method == "cholesky":
-        solved = solve_cholesky(*common)
-        return solved, solve_cg(*common, solved, 0)[1]
     return solve_cg(*common, start[span], solver.max_steps, solver.tolerance)

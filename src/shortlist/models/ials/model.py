@@ -71,7 +71,7 @@ class IALSConfig(MappedConfig):
         le=1,
         search=Search(0.5, 1.0),
     )
-    solver: Literal["cholesky", "cg"] = hyper(
+    solver: Literal["cg", "exact"] = hyper(
         "cg",
         "In each epoch, improve each row by a few conjugate-gradient steps, or solve it exactly: "
         "the same optimum, slower. At the end the users are solved exactly in both cases.",
@@ -129,7 +129,7 @@ class IALS(MappedModel[IALSConfig, IALSLearned]):
     def memory_to_fit(self, data: Dataset) -> int:
         """Return the bytes of the users, three versions of the items, and a block."""
         vectors = data.n_users + 3 * data.n_items
-        if self.config.solver == "cholesky":
+        if self.config.solver == "exact":
             vectors += data.n_users
         if self.config.features:
             vectors += 2 * max(data.n_users, data.n_items)  # in float64
@@ -313,7 +313,6 @@ class IALS(MappedModel[IALSConfig, IALSLearned]):
             regularization=used.regularization,
             unobserved_weight=used.unobserved_weight,
             frequency_exponent=used.frequency_exponent,
-            method=used.solver,
             steps=used.cg_steps,
         )
 

@@ -292,15 +292,14 @@ def alternate_by_rows(
     """Alternate as :func:`alternate_in_shards`, with every row solved exactly: vectors travel."""
     users, items, losses = start
     by_item = transposed(by_user)
-    no_start = items[:0]  # exact solutions do not start from anything
     penalties = solver.penalties(np.diff(by_user.indptr), by_user.shape[1])
     for number in track(range(len(losses) + 1, epochs + 1), solver.name):
         basis = solver.checked(Basis.of(items), by_user)
         items = multiply(items, basis.vectors)
-        users, _ = solver.improve(by_user, no_start, items, basis)
+        users, _ = solver.improve(by_user, None, items, basis)
         basis = solver.checked(Basis.of(users), by_item)
         users = multiply(users, basis.vectors)
-        items, item_losses = solver.improve(by_item, no_start, users, basis)
+        items, item_losses = solver.improve(by_item, None, users, basis)
         penalty = float(penalties @ np.square(users, dtype=np.float64).sum(axis=1))
         losses = (*losses, float(item_losses.sum()) + penalty)
         if checkpoint is not None:

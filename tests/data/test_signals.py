@@ -209,6 +209,16 @@ def test_recency_is_a_weight() -> None:
     assert old.weights.min() > 0  # an old interaction still is one
 
 
+def test_the_typical_weight_is_that_of_an_interaction_of_today() -> None:
+    rated = Dataset.from_tables(RATINGS, weight="rating", time="day")
+    assert rated.typical_weight == pytest.approx((5 + 2 + 4 + 1 + 4 + 3) / 6)
+    shares = [0.5 ** (age / 4) for age in [8, 4, 0, 7, 6, 5]]
+    decayed = rated.decayed(4)
+    assert decayed.typical_weight == pytest.approx(decayed.weights.sum() / sum(shares), rel=1e-6)
+    assert Dataset.from_tables(RATINGS, time="day").decayed(4).typical_weight == pytest.approx(1)
+    assert Dataset.from_tables(RATINGS).typical_weight == 1
+
+
 @pytest.mark.parametrize("half_life", [0, -1, float("nan"), float("inf"), True, "30"])
 def test_a_half_life_that_is_none(half_life: Any) -> None:
     assert refusal(time="day", half_life=half_life).startswith(

@@ -51,6 +51,19 @@ def test_a_fold_holds_out_the_last_interaction() -> None:
     assert not (fold.train.choices.multiply(data.choices) - fold.train.choices).nnz
 
 
+def test_the_order_of_the_source_does_not_break_ties_of_time() -> None:
+    """Files are often sorted by item: then the same items would be held out of everybody."""
+    users, items = np.divmod(np.arange(400 * 10), 10)
+    log = {"user_id": users, "item_id": items, "day": np.zeros(len(users), np.int64)}
+    table = pa.table(log)
+    orders = (table, table.sort_by([("item_id", "descending")]))
+    ascending, descending = (fold_of(Dataset.from_tables(rows, time="day")) for rows in orders)
+    assert ascending is not None
+    assert descending is not None
+    assert_array_equal(ascending.truth.toarray(), descending.truth.toarray())
+    assert np.bincount(ascending.truth.indices, minlength=10).min() > 20  # 40 each, if drawn
+
+
 def test_without_times_a_fifth_and_at_most_five_are_held_out() -> None:
     counts = {"ann": 10, "bob": 2, "cat": 1, "dan": 40}
     pairs = [(user, item) for user, count in counts.items() for item in range(count)]

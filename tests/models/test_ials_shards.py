@@ -141,7 +141,7 @@ def test_items_beyond_float32_are_solved_in_float64_wherever_their_users_are(
     weights = (rng.random((600, 20)) < 0.3) * rng.uniform(1, 2, (600, 20)).astype(np.float32)
     weights[9, 3] = largest
     by_user = csr_array(weights)
-    solver = Solver("IALS", 6, 0.02, 0.1, 1.0, "cg", None)
+    solver = Solver("IALS", 6, 0.02, 0.1, 1.0, None)
     vectors, items = (rng.standard_normal((n, 6)).astype(np.float32) for n in (600, 20))
     items[3] = np.nan
     basis = Basis.of(vectors)

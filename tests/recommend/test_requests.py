@@ -152,7 +152,8 @@ class TestQueries:
             Query(user="cat"),
         )
         assert_array_equal(
-            model.heard.history.toarray(), [[0, 2, 1], [7, 0.5, 1], [0, 0, 1], [1, 0, 0], [0, 0, 0]]
+            model.heard.history.toarray(),
+            [[0, 2, 1], [7, 0.5, 1], [0, 0, 2.5], [2.5, 0, 0], [0, 0, 0]],
         )
         assert model.heard.users.tolist() == [0, 0, -1, 2, 2]
         assert model.heard.changed.tolist() == [False, True, True, True, False]
@@ -189,7 +190,7 @@ class TestQueries:
     @pytest.mark.parametrize(
         ("history", "chosen", "disliked"),
         [
-            (["gin"], {"gin": 1, "tea": 2}, {}),
+            (["gin"], {"gin": 1.5, "tea": 2}, {}),
             ({"gin": 3, "rye": -2}, {"gin": 3, "tea": 2}, {"rye": 2}),
             ({"tea": -1}, {}, {"gin": 4, "tea": 1}),
         ],
@@ -457,3 +458,12 @@ def test_a_query_changes_the_sign_of_an_item() -> None:
     assert_array_equal(profiles.disliked.toarray(), [[0, 0, 5]])
     assert_array_equal(model.places > 0, [[True, True, False]])
     assert profiles.changed.tolist() == [True]
+
+
+def test_items_without_weights_count_as_typical_interactions() -> None:
+    model = heard(
+        Query(history=["tea", "gin"]),
+        Query(user="ann", history=["gin"]),
+        Query(history={"tea": 4.0}),
+    )
+    assert model.heard.history.toarray().tolist() == [[2.5, 0, 2.5], [2.5, 2, 1], [0, 0, 4]]

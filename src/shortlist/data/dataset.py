@@ -284,6 +284,19 @@ class Dataset(Interactions):
         return excluded
 
     @cached_property
+    def typical_weight(self) -> float:
+        """The mean weight of the interactions; an item that a query lists without one has it.
+
+        With a half-life it is that of an interaction on the last day.
+        """
+        if not self.weights.any():
+            return 1.0
+        count = float(self.n_interactions)
+        if self.counting is not None and self.times is not None:
+            count = float(self.counting.decay(self.times).sum(dtype=np.float64))
+        return float(self.weights.sum(dtype=np.float64)) / count
+
+    @cached_property
     def life_spans(self) -> LifeSpans | None:
         """The life spans of the items; None if the item table has none."""
         return LifeSpans.of(self.item_features)

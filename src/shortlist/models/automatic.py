@@ -43,7 +43,8 @@ class Fold(NamedTuple):
 def fold_of(data: Dataset) -> Fold | None:
     """Hold out the last interaction of sampled users; without times, up to five random ones.
 
-    Dislikes are divided as by every split. None if no user has two interactions.
+    Ties of time are broken at random, as by every split, so the order of the source does not
+    matter; dislikes are divided as by every split. None if no user has two interactions.
     """
     rng = np.random.default_rng(_SEED)
     share = _INTERACTIONS / max(data.n_interactions, 1)
@@ -55,17 +56,15 @@ def fold_of(data: Dataset) -> Fold | None:
     counts = np.zeros(data.n_users, dtype=np.int64)
     most = _MOST if data.times is None else 1
     counts[several] = np.clip(np.ceil(_SHARE * data.user_counts[several]), 1, most)
-    if data.times is None:
-        shuffled = np.lexsort((rng.random(data.n_interactions), data.user_rows))
-        ranks = np.empty(data.n_interactions, dtype=np.int64)
-        starts = np.cumsum(data.user_counts) - data.user_counts
-        ranks[shuffled] = np.arange(data.n_interactions) - starts[data.user_rows] + 1
-    else:
-        ranks = data.recency.data
+    latest_first = () if data.times is None else (-data.times,)
+    order = np.lexsort((rng.random(data.n_interactions), *latest_first, data.user_rows))
+    ranks = np.empty(data.n_interactions, dtype=np.int64)
+    starts = np.cumsum(data.user_counts) - data.user_counts
+    ranks[order] = np.arange(data.n_interactions) - starts[data.user_rows] + 1
     held_out = ranks <= counts[data.user_rows]
     users = np.sort(several).astype(np.int32)
-    order: split.Order = "random" if data.times is None else "time"
-    train, held = split.hold_out(data, held_out, order, _SEED)
+    by: split.Order = "random" if data.times is None else "time"
+    train, held = split.hold_out(data, held_out, by, _SEED)
     return Fold(train, users, held.matrix[users])
 
 

@@ -31,8 +31,9 @@ class Query:
         The id of a user in the training data; their history is used, and excluded.
     history
         Item ids that were chosen, the latest last (a repeated one counts once, at its last place),
-        or a mapping from item id to weight. Added to the user's own, and what it says of an item
-        replaces what the data says. An item with a weight below 0 is disliked.
+        or a mapping from item id to weight. Items without weights count as typical interactions:
+        by the mean weight of the training data. Added to the user's own, and what it says of an
+        item replaces what the data says. An item with a weight below 0 is disliked.
     features
         User features by name; for models that use features.
     allow, deny, where
@@ -90,12 +91,16 @@ class Query:
 
     @property
     def weights(self) -> dict[Id, float]:
-        """The history as item id to weight."""
+        """The history as item id to weight; 1 for items without weights."""
+        return self.weighted_by(1.0)
+
+    def weighted_by(self, typical: float) -> dict[Id, float]:
+        """Return the history as item id to weight, ``typical`` for items without weights."""
         if self.history is None:
             return {}
         if isinstance(self.history, Mapping):
             return {item: float(weight) for item, weight in self.history.items() if weight >= 0}
-        return dict.fromkeys(self.history, 1.0)
+        return dict.fromkeys(self.history, typical)
 
     @property
     def dislikes(self) -> dict[Id, float]:

@@ -188,7 +188,7 @@ def _of_queries(model: Scorer, queries: Sequence[Query], on_unknown: OnUnknown) 
                 code=ErrorCode.FEATURES_UNSUPPORTED,
                 parameter="features",
             )
-        weights = query.weights
+        weights = query.weighted_by(data.typical_weight)
         user = lookup(data.users, [] if query.user is None else [query.user])
         items = lookup(data.items, list(weights))
         known = items != UNKNOWN

@@ -129,7 +129,8 @@ class RecentInteractions:
         missing = self.lacking(data, query.user)
         if not missing:
             return query
-        own = query.weights | {item: -weight for item, weight in query.dislikes.items()}
+        own = query.weighted_by(data.typical_weight)
+        own |= {item: -weight for item, weight in query.dislikes.items()}
         earlier = {item: each.strength for item, each in missing.items() if item not in own}
         user = query.user if query.user in data.users else None
         return replace(query, user=user, history=earlier | own)

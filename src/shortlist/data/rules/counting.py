@@ -42,15 +42,19 @@ class Counting:
         is not applied (see :meth:`not_applied`).
         """
         strengths: NDArray[np.float64] = rows.column("weight").to_numpy().astype(np.float64)
-        if self.half_life is not None and self.last is not None:
-            times = rows.column("time").cast(pa.int64()).to_numpy()
-            aged = np.append(np.minimum(times, self.last), self.last)
-            strengths = strengths * decay(aged, self.half_life)[:-1]
+        if self.half_life is not None:
+            strengths = strengths * self.decay(rows.column("time").cast(pa.int64()).to_numpy())
         if (chosen := self._met("positive", rows)) is not None:
             strengths[~chosen] = -1.0
         if (counted := self._met("only", rows)) is None:
             return [*strengths.tolist()]
         return [s if met else None for s, met in zip(strengths.tolist(), counted, strict=True)]
+
+    def decay(self, times: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the shares that the half-life leaves of the weights of some times."""  # (n,)
+        if self.half_life is None or self.last is None:
+            return np.ones(len(times), np.float32)
+        return decay(np.append(np.minimum(times, self.last), self.last), self.half_life)[:-1]
 
     def not_applied(self, rows: pa.Table) -> list[str]:
         """Return which of the rules cannot be applied to rows with these columns."""

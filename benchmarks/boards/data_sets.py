@@ -18,8 +18,10 @@ import pyarrow.parquet as pq
 from published_split import TEST, TRAIN, read_split
 
 import shortlist as sl
-from shortlist.data.samples import generate_jobs, make_jobs
-from shortlist.data.samples.jobs.generate import Scenario
+from shortlist.data.samples import make_jobs
+from shortlist.data.samples.csv_files import write_tables
+
+from . import codes, places
 
 
 @dataclass(frozen=True)
@@ -84,20 +86,21 @@ def movielens_1m(folder: Path) -> Board:
     return Board("ml-1m", given.train, given.test, metrics, given.negatives)
 
 
-def jobs(scenario: Scenario) -> Board:
-    """Draw the synthetic job data of a scenario."""
+def jobs(name: str, tables: Mapping[str, pa.Table]) -> Board:
+    """Load synthetic job data, and hold out a random application of each résumé."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        tables = generate_jobs(folder / "tables", scenario=scenario)
+        (folder / "tables").mkdir()
+        write_tables(folder / "tables", tables)
         with sl.Store.create(folder / "jobs.duckdb", "jobs") as store:
-            store.load([tables])
+            store.load([folder / "tables"])
             data = store.dataset()
-    return _last(f"jobs-{scenario}", data, ("recall@5", "ndcg@10"))
+    return _last(name, data, ("recall@5", "ndcg@10"))
 
 
-def places() -> Board:
+def views() -> Board:
     """Draw the synthetic job board with titles, places and times."""
-    tables = make_jobs(scenario="places")
+    tables = places.build_board()
     data = sl.Dataset.from_tables(
         tables["views"],
         users=tables["people"],
@@ -128,9 +131,9 @@ PUBLISHED: Mapping[str, Mapping[str, tuple[str, str]]] = {
 """Figures of others as they stand in their papers, in the order of the board's metrics."""
 
 READERS: dict[str, Callable[[Path], Board]] = {
-    "jobs-clear": lambda root: jobs("clear"),
-    "jobs-codes": lambda root: jobs("codes"),
-    "jobs-places": lambda root: places(),
+    "jobs-clear": lambda root: jobs("jobs-clear", make_jobs()),
+    "jobs-codes": lambda root: jobs("jobs-codes", codes.build_board()),
+    "jobs-places": lambda root: views(),
     "ml-1m": lambda root: movielens_1m(root / "ml-1m"),
     "lastfm": lambda root: parts(root / "lastfm"),
     "beauty": lambda root: parts(root / "beauty"),

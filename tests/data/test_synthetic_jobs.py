@@ -6,8 +6,6 @@ Expected values are those published about the competition: 8,482 résumés and 6
 from __future__ import annotations
 
 import csv
-import itertools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +21,10 @@ from scipy.sparse import csr_array
 from shortlist.data.samples import generate_jobs, make_jobs
 from shortlist.data.samples.jobs.columns import cell, code_values, draw_distinct, quantile_values
 from shortlist.data.samples.jobs.words import CERTIFICATES, COMMON_CERTIFICATES, ENDINGS, FIELDS
-from shortlist.data.samples.jobs.world import CODES, JobWorld, plan_world
+from shortlist.data.samples.jobs.world import plan_world
 from shortlist.errors import InputError
+
+from .held_out import recall
 
 Tables = dict[str, pa.Table]
 COLUMNS = {
@@ -221,32 +221,6 @@ def test_companies(tables: Tables) -> None:
 # --- planted structure ----------------------------------------------------------------------------
 
 
-def recall(world: JobWorld) -> dict[str, float]:
-    """Hold out a random application of each user; return Recall@5 of three simple models."""
-    shape = (len(world.resume_work), len(world.posting_work))
-    rng = np.random.default_rng(5)
-    order = rng.permutation(len(world.resume_rows))
-    held = order[np.unique(world.resume_rows[order], return_index=True)[1]]
-    kept = np.setdiff1d(order, held)
-    log = (np.ones(len(kept)), (world.resume_rows[kept], world.posting_rows[kept]))
-    seen = csr_array(log, shape=shape)
-    by_user = seen / np.sqrt(seen.sum(1))[:, None]
-    by_item = seen / np.sqrt(np.maximum(seen.sum(0), 1))[None, :]
-    scores: dict[str, Callable[[NDArray[np.int64]], NDArray[np.float64]]] = {
-        "popularity": lambda part: np.tile(seen.sum(0), (len(part), 1)),
-        "user cosine": lambda part: (by_user[part] @ by_user.T @ seen).toarray(),
-        "item cosine": lambda part: (seen[part] @ (by_item.T @ by_item)).toarray(),
-    }
-    true, hits = world.posting_rows[held], dict.fromkeys(scores, 0)
-    for part in np.array_split(np.arange(shape[0]), max(1, shape[0] // 1000)):
-        for name, score in scores.items():
-            block = score(part) + 1e-9 * rng.random((len(part), shape[1]))
-            block[seen[part].toarray() > 0] = -np.inf
-            above = block > block[np.arange(len(part)), true[part]][:, None]
-            hits[name] += int((above.sum(1) < 5).sum())
-    return {name: count / shape[0] for name, count in hits.items()}
-
-
 def test_collaborative_filtering_does_as_well_as_on_the_real_data() -> None:
     """Reported: user cosine .115 to .126, popularity .006, the best about .13."""
     recalls = recall(plan_world(8_482, 6_695, seed=0))
@@ -321,127 +295,6 @@ def test_features_help_resumes_without_applications() -> None:
         return float(np.mean(hits / np.minimum(applied[new].sum(1), 5)))
 
     assert mean_recall(scores) > 2.5 * mean_recall(popular)
-
-
-# --- the scenario of codes ------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def codes() -> Tables:
-    return make_jobs(scenario="codes")
-
-
-def applications(tables: Tables) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    log = tables["apply_train"]
-    resumes, postings = (
-        np.array([int(text[1:]) - 1 for text in log[name].to_pylist()])
-        for name in ("resume_seq", "recruitment_seq")
-    )
-    return resumes, postings
-
-
-def share_within(values: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
-    """The variance within groups of two or more, over that of all."""
-    counts = np.bincount(groups)
-    means = np.bincount(groups, values) / np.maximum(counts, 1)
-    several = counts[groups] > 1
-    squares = ((values - means[groups])[several] ** 2).sum()
-    return float(squares / (counts[counts > 1] - 1).sum() / values[several].var())
-
-
-def test_codes_tell_as_little_as_on_a_real_board(codes: Tables) -> None:
-    """Real: career months .59, last salary .82, registered .91, hoped salary .98, degree .99."""
-    resumes, postings = applications(codes)
-    table = codes["resume"]
-    found = {}
-    for name in ("career_month", "last_salary", "hope_salary", "degree"):
-        found[name] = share_within(table[name].to_numpy().astype(np.float64)[resumes], postings)
-    days = table["reg_date"].cast(pa.timestamp("s")).cast(pa.int64()).to_numpy() / 86_400
-    found["reg_date"] = share_within(days[resumes], postings)
-    assert 0.65 < found["career_month"] < 0.78
-    assert 0.79 < found["last_salary"] < 0.87
-    assert 0.87 < found["reg_date"] < 0.94
-    assert 0.96 < found["hope_salary"] < 1.01
-    assert 0.98 < found["degree"] < 1.01
-
-
-def test_wanted_jobs_agree_more_often_than_by_chance(codes: Tables) -> None:
-    """Real: .88 of the pairs of a posting, .79 by chance."""
-    resumes, postings = applications(codes)
-    jobs = codes["resume"]["job_code_seq1"].to_numpy()[resumes]
-    order = np.argsort(postings, kind="stable")
-    same_posting = np.diff(postings[order]) == 0
-    agree = (np.diff(jobs[order]) == 0)[same_posting].mean()
-    chance = (jobs == np.random.default_rng(0).permutation(jobs)).mean()
-    assert 0.08 < agree - chance < 0.12
-
-
-def test_codes_leave_half_of_the_choices_out_of_reach() -> None:
-    """Real: user cosine .121, item cosine .105, popularity .011."""
-    recalls = recall(plan_world(8_482, 6_695, 0, CODES))
-    assert 0.004 < recalls["popularity"] < 0.012
-    assert 0.115 < recalls["user cosine"] < 0.135
-    assert 0.100 < recalls["item cosine"] < 0.120
-
-
-def test_an_unknown_scenario() -> None:
-    with pytest.raises(InputError, match="there is no scenario 'code'"):
-        make_jobs(200, 150, scenario="code")  # type: ignore[arg-type]
-
-
-# --- the scenario of places -----------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def board() -> Tables:
-    return make_jobs(scenario="places")
-
-
-def test_views_follow_one_another_as_on_a_real_board(board: Tables) -> None:
-    """Real: state .94, city .52, company .13, a tenth of the words of titles, own state .75."""
-    postings = {row["posting_id"]: row for row in board["postings"].to_pylist()}
-    homes = {row["person_id"]: row["state"] for row in board["people"].to_pylist()}
-    views = board["views"].to_pylist()
-    pairs = [
-        (postings[a["posting_id"]], postings[b["posting_id"]])
-        for a, b in itertools.pairwise(views)
-        if a["person_id"] == b["person_id"]
-    ]
-    agree = {
-        name: np.mean([a[name] == b[name] for a, b in pairs])
-        for name in ("state", "city", "company")
-    }
-    words = [(set(a["title"].split()), set(b["title"].split())) for a, b in pairs]
-    own = [homes[view["person_id"]] == postings[view["posting_id"]]["state"] for view in views]
-    assert 0.92 < agree["state"] < 0.96
-    assert 0.49 < agree["city"] < 0.55
-    assert 0.11 < agree["company"] < 0.17
-    assert 0.08 < np.mean([len(a & b) / len(a | b) for a, b in words]) < 0.12
-    assert 0.72 < np.mean(own) < 0.78
-
-
-def test_few_views_a_person_and_a_posting(board: Tables) -> None:
-    """Real: 2.6 a person, 1.3 a posting, minutes apart; 11 days; a quarter with past positions."""
-    people, postings, views = (board[name] for name in ("people", "postings", "views"))
-    assert people.num_rows == 3_400
-    assert 6_600 < postings.num_rows < 7_800
-    assert 2.5 < views.num_rows / people.num_rows < 2.8
-    assert 1.1 < views.num_rows / postings.num_rows < 1.4
-    pairs = pa.TableGroupBy(views, ["person_id", "posting_id"]).aggregate([])
-    assert pairs.num_rows == views.num_rows
-    people_of = views["person_id"].to_numpy()
-    pauses = np.diff(views["viewed_at"].to_numpy())[people_of[1:] == people_of[:-1]]
-    assert np.timedelta64(1, "m") < np.median(pauses) < np.timedelta64(10, "m")
-    lives = postings["closes"].to_numpy() - postings["opened"].to_numpy()
-    assert np.timedelta64(9, "D") < np.median(lives) < np.timedelta64(13, "D")
-    assert people["past_positions"].null_count == 2_550
-
-
-def test_a_board_with_places_in_other_sizes() -> None:
-    first, second = (make_jobs(300, 400, seed=3, scenario="places") for _ in range(2))
-    assert first == second
-    assert first["people"].num_rows == 300
-    assert 500 < first["postings"].num_rows < 700
 
 
 # --- any size -------------------------------------------------------------------------------------

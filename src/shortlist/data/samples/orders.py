@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 
+from shortlist.data.samples.csv_files import write_tables
 from shortlist.errors import InputError
 
 _AISLES = {
@@ -97,9 +97,5 @@ def generate_orders(folder: str | Path, n_customers: int = 300, *, seed: int = 0
     orders, products = make_orders(n_customers, seed=seed)
     folder = Path(folder)
     folder.mkdir(exist_ok=True)
-    for name, table in (("orders", orders), ("products", products)):
-        options = pa.csv.WriteOptions(include_header=False, quoting_style="none")
-        with (folder / f"{name}.csv").open("wb") as stream:
-            stream.write(",".join(table.column_names).encode() + b"\n")
-            pa.csv.write_csv(table, stream, options)
+    write_tables(folder, {"orders": orders, "products": products})
     return folder

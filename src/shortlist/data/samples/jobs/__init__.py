@@ -1,4 +1,4 @@
-"""Synthetic job data in the form of two real job boards; no part of it is real."""
+"""Synthetic job data in the form of a real job board; no part of it is real."""
 
 from shortlist.data.samples.jobs.generate import generate_jobs, make_jobs
 

@@ -57,25 +57,6 @@ class Blurs:
 
 
 CLEAR = Blurs()
-# Variance within a posting over all variance: career months .59, last salary .82, registered .91,
-# hoped salary .98, degree .99; equal first job codes .88 (.79 by chance); keywords, boxes and
-# certificates tell next to nothing.
-CODES = Blurs(
-    job=(0.005, 0.0),
-    code=(0.02, 0.93),
-    region=(0.02, 0.9),
-    box=(0.05, 0.93),
-    level=(0.2, 0.9),
-    language=(0.03, 0.9),
-    certificate=(0.05, 0.93),
-    keyword=(0.05, 0.93),
-    periods=25,
-    age=(0.0, 0.0),
-    months=(0.01, 0.0),
-    earned=(0.02, 0.25),
-    registered=(0.02, 0.4),
-    hoped=(0.1, 0.7),
-)
 
 
 def build_tables(world: JobWorld, seed: int, blurs: Blurs = CLEAR) -> dict[str, pa.Table]:

@@ -38,7 +38,3 @@ ENDINGS, MAJOR_ENDINGS, COMMON_CERTIFICATES, SPELLINGS, INDUSTRIES, SCHOOL_KINDS
         "school_kinds",
     )
 )  # fmt: skip
-OCCUPATIONS, AREAS, GRADES, CITY_STARTS, CITY_ENDS = (
-    tuple[str, ...](_WORDS[name].split())
-    for name in ("occupations", "areas", "grades", "city_starts", "city_ends")
-)

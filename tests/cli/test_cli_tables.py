@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shlex
 import sqlite3
 import warnings
 from pathlib import Path
@@ -317,3 +318,18 @@ def test_a_warning_is_a_remark(
         outcome = run("fit", orders, *OPTIONS, "--model", "Popularity", "--out", tmp_path / "b")
     assert "warning: two lines were skipped\n" in outcome.err
     assert "warnings.warn" not in outcome.err
+
+
+@pytest.mark.parametrize("word", ["NULL", r"\N"])
+def test_the_remedy_for_ids_that_may_be_missing_works(run: Run, tmp_path: Path, word: str) -> None:
+    lines = [f"{user},{item}" for user in ("ann", "bob", word) for item in ("tea", "rye", "oats")]
+    path = tmp_path / "log.csv"
+    path.write_text("\n".join(["user_id,item_id", *lines]) + "\n")
+    looked = run("look", path)
+    fitted = run("fit", path, "--model", "Popularity", "--out", tmp_path / "bundle")
+    for text in (looked.out, fitted.err):
+        [note] = [line for line in text.splitlines() if "may mean a missing id" in line]
+        assert note.endswith(f"leave such rows out: --only 'user_id != {json.dumps(word)}'")
+    again = run("look", path, *shlex.split(note[note.index("--only") :]))
+    assert "2 users, 3 items, 6 pairs" in again.out
+    assert "missing id" not in again.out

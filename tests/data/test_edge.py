@@ -516,3 +516,76 @@ def test_a_parquet_file_that_unpacks_to_far_too_much(
 def test_a_name_that_is_too_long() -> None:
     with pytest.raises(InputError, match="the name is too long"):
         Dataset.from_tables("x" * 300 + ".csv")
+
+
+def test_json_and_text_files_of_folders_and_patterns(tmp_path: Path) -> None:
+    def users(table: Path) -> list[Any]:
+        return [*Dataset.from_tables(table).users]
+
+    (tmp_path / "a.json").write_text('[{"user_id": 1, "item_id": 1}]')
+    (tmp_path / "b.jsonl").write_text('{"user_id": 2, "item_id": 1}')
+    texts = make_empty(tmp_path)
+    csv(texts, "user_id,item_id", "3,1", name="c.txt")
+    (texts / "d.txt.gz").write_bytes(gzip.compress(b"user_id,item_id\n4,1\n"))
+    assert users(texts) == users(texts / "*.txt*") == [3, 4]
+    assert users(tmp_path / "*.json") == [1]
+    assert users(tmp_path / "**" / "*.*") == [1, 2, 3, 4]
+    data = Dataset.from_tables(tmp_path, users=tmp_path)
+    assert data.users.ids.to_pylist() == [1, 2]
+    assert data.notes == tuple(
+        f"{label}: left out 2 text files beside other tables (empty/c.txt, empty/d.txt.gz); where "
+        "one is a table, let its name end in .csv"
+        for label in ("interactions", "users")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("i.jsonl", "10001"), ("i.jsonl.gz", "10001"), ("i.parquet", "10001"),
+        ("i.csv", 10001), ("i.csv.gz", 10001), ("i.txt", 10001),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("as_a_folder", [False, True])
+def test_features_have_the_same_types_from_every_kind_of_file(
+    tmp_path: Path, name: str, code: Any, as_a_folder: bool
+) -> None:
+    path = tmp_path / "items" / name
+    path.parent.mkdir()
+    items = pa.table({"item_id": [1, 2], "code": ["10001", "NULL"]})
+    if name.endswith("parquet"):
+        pq.write_table(items, path)
+    else:
+        lines = ["item_id,code", "1,10001", "2,NULL"]
+        if "jsonl" in name:
+            lines = [json.dumps(row) for row in items.to_pylist()]
+        text = "\n".join(lines).encode()
+        path.write_bytes(gzip.compress(text) if name.endswith("gz") else text)
+    log = {"user_id": [1, 1], "item_id": [1, 2]}
+    data = Dataset.from_tables(log, items=path.parent if as_a_folder else path)
+    assert data.item_features is not None
+    assert data.item_features.column("code").to_pylist()[0] == code
+
+
+@pytest.mark.parametrize(
+    ("ids", "named", "values"),
+    [
+        (["17850", "NULL", "NULL", "13047"], "'NULL' (2 rows)", '!= "NULL"'),
+        (["17850.0", "nan", "13047.0"], "'nan' (1 row)", '!= "nan"'),
+        (["a", "null", "a", "N/A"], "'N/A' (1 row), 'null' (1 row)", 'not in ["N/A", "null"]'),
+        (["a", r"\N"], r"'\\N' (1 row)", r'!= "\\N"'),
+    ],
+)
+def test_ids_that_say_that_an_id_is_missing_are_pointed_out(
+    tmp_path: Path, ids: list[str], named: str, values: str
+) -> None:
+    path = csv(tmp_path, "the user,item_id", *(f"{user},{n}" for n, user in enumerate(ids)))
+    data = Dataset.from_tables(path, user_id="the user")
+    rule = f'"the user" {values}'
+    assert data.notes == (
+        f"users: {named} may mean a missing id; leave such rows out: only={rule!r}",
+    )
+    assert set(data.users.ids.to_pylist()) == set(ids)
+    left = Dataset.from_tables(path, user_id="the user", only=rule)
+    assert left.notes == ()
+    assert left.n_interactions == sum(any(map(str.isdigit, user)) or user == "a" for user in ids)

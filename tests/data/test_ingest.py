@@ -565,8 +565,8 @@ HOUR = 3_600_000_000
         (pa.array([19700101010000, 19691231235959]), [HOUR, -1_000_000]),
         (pa.array(["19700101010000", "19691231230000"]), [HOUR, -HOUR]),
         (
-            pa.array([253_402_300_799, -253_402_300_799]),
-            [253_402_300_799_000_000, -253_402_300_799_000_000],
+            pa.array([253_402_300_799, -62_135_596_800]),
+            [253_402_300_799_000_000, -62_135_596_800_000_000],
         ),
     ],
     ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
@@ -592,6 +592,9 @@ def test_times_written_in_a_file(tmp_path: Path) -> None:
         pa.array([5, 1_700_000_000_000]),  # milliseconds
         pa.array([5, 253_402_300_800]),
         pa.array([5, -(2**63)]),
+        pa.array([5, -62_135_596_801]),  # the year 0
+        pa.array([5.0, -62_135_596_801]),
+        pa.array([5, -62_135_596_801], pa.timestamp("s")),
         pa.array([5, 2**64 - 1], pa.uint64()),
         pa.array([5.0, float("nan")]),
         pa.array([5.0, float("inf")]),
@@ -601,12 +604,13 @@ def test_times_written_in_a_file(tmp_path: Path) -> None:
     ],
     ids=lambda column: str(column.type),
 )
-def test_a_time_must_be_present_and_before_the_year_10000(column: pa.Array) -> None:
+def test_a_time_must_be_present_and_in_the_years_1_to_9999(column: pa.Array) -> None:
     log = pa.table({"user_id": [1, 2], "item_id": [1, 2], "t": column})
     with pytest.raises(InputError) as caught:
         Dataset.from_tables(log, time="t")
     assert str(caught.value) == (
-        "a time is missing, or more than 253402300799 seconds from 1970 (the year 9999)\n"
+        "a time is missing, or not in the years 1 to 9999: from -62135596800 to 253402300799 "
+        "seconds since 1970\n"
         "  where: interactions, row 2, column 't'\n"
         "  to do: drop the row, or correct its time; divide milliseconds by 1,000"
     )

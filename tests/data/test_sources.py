@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import gzip
+import json
 import re
 import tempfile
 from pathlib import Path
@@ -24,6 +25,7 @@ from shortlist.data.formats import delimited
 from shortlist.data.formats.delimited import Record, Text, column_names
 from shortlist.data.sources import relation
 from shortlist.data.sql import connect
+from shortlist.data.text_types import typed
 from shortlist.errors import InputError
 
 from .table_files import ML_1M, ML_100K, ML_LATEST, RECBOLE, write
@@ -694,3 +696,53 @@ def test_what_floats_cannot_tell_apart_stays_text(
     assert types == [kind]
     if kind == "VARCHAR":
         assert [code for (code,) in rows] == texts
+
+
+@pytest.mark.parametrize("folder", ["a=9", "A=x", "b=2024-05-31"])
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.txt", "t.jsonl", "t.json", "t.parquet"])
+def test_a_file_has_its_own_values_whatever_its_folder_is_called(
+    tmp_path: Path, folder: str, name: str
+) -> None:
+    path = tmp_path / folder / name
+    path.parent.mkdir()
+    rows = [{"a": 1, "b": 3}, {"a": 2, "b": 4}]
+    if name.endswith("parquet"):
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif "csv" in name or "txt" in name:
+        text = b"a,b\n1,3\n2,4\n"
+        path.write_bytes(gzip.compress(text) if name.endswith("gz") else text)
+    elif name.endswith("jsonl"):
+        path.write_text("\n".join(map(json.dumps, rows)))
+    else:
+        path.write_text(json.dumps(rows))
+    assert read(path) == (["a", "b"], ["BIGINT", "BIGINT"], [(1, 3), (2, 4)])
+
+
+class Counting:
+    """A connection that counts the statements that read a source."""
+
+    def __init__(self, connection: Any, source: str) -> None:
+        self.connection, self.source, self.count = connection, source, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)
+
+    def execute(self, statement: str) -> Any:
+        self.count += self.source in statement
+        return self.connection.execute(statement)
+
+
+def test_late_odd_values_of_many_columns_cost_few_passes(tmp_path: Path) -> None:
+    late = {"x": "VARCHAR", "7.5": "DOUBLE", str(2**64 - 1): "UBIGINT", "": "BIGINT"}
+    columns = [f"c{n}" for n in range(40)]
+    odd = [[*late][n % 4] for n in range(40)]
+    rows = [",".join(["7"] * 40)] * 20_001
+    path = write_csv(tmp_path / "a.csv", ",".join(columns), *rows, ",".join(odd))
+    with connect() as db:
+        counting: Any = Counting(db, path.name)
+        table = typed(counting, Text(tuple(columns)).select_from(path), columns)
+        assert [*map(str, table.types)] == [late[value] for value in odd]
+        assert table.filter("c0 = 'x'").project("c1, c2, c3").fetchall() == [(7.5, 2**64 - 1, None)]
+    assert (
+        counting.count == 1 + 1 + 4 + 1
+    )  # the first rows, an attempt, ten columns each, the table

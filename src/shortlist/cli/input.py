@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from shortlist.data.vocabulary import Id, Vocabulary
 
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+
 
 def read_ids(source: Path, vocabulary: Vocabulary) -> list[Id]:
     """Read ids from a file with one on each line, or from stdin if it is ``-``.
@@ -83,10 +85,8 @@ def _rows(source: Path, known: pa.Table) -> list[dict[str, Any]]:
 
 
 def _is_table(source: Path) -> bool:
-    """Return whether a path names a file of a table; a ``.txt`` file has one value on each line."""
-    from shortlist.data.formats.scan import TABLES
-
-    return source.name.lower().removesuffix(".gz").endswith(TABLES)
+    """Return whether a path names a table: a ``.txt`` has a value a line, a ``.json`` objects."""
+    return source.name.lower().removesuffix(".gz").endswith(_TABLES)
 
 
 def _names_ids(text: str, kind: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -35,7 +36,12 @@ def look(
     tables.pop("labels", None)
     seen = look_at(table, **tables)
     options: dict[str, Any] = named | seen.options
-    notes = tuple(remedies.as_options(note, TABLE_OPTIONS) for note in seen.roles.notes)
-    say(str(replace(seen, roles=replace(seen.roles, notes=notes))))
+    roles = replace(seen.roles, notes=_in_options(seen.roles.notes))
+    data = replace(seen.data, notes=_in_options(seen.data.notes))
+    say(str(replace(seen, roles=roles, data=data)))
     words = ["shortlist", "fit", table, *as_options(options), "--model", "auto", "--out", "bundle"]
     typer.echo(f"\nnext: {shlex.join(words)}")
+
+
+def _in_options(notes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(remedies.as_options(note, TABLE_OPTIONS) for note in notes)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from typer import Argument, Option
 
+from shortlist.cli import remedies
 from shortlist.cli.output import remark
 from shortlist.errors import ConfigError, InputError
 
@@ -169,8 +170,10 @@ def read(source: str, tables: dict[str, Any]) -> tuple[Dataset, str]:
 
 
 def _report_skipped(data: Dataset) -> None:
-    for note in (*data.skipped, *data.notes):
-        remark(str(note))
+    for skipped in data.skipped:
+        remark(str(skipped))
+    for note in data.notes:
+        remark(remedies.as_options(note, TABLE_OPTIONS))
 
 
 def _check_database_options(tables: dict[str, Any], refused: Sequence[str]) -> None:

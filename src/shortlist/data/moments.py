@@ -26,7 +26,8 @@ _SMALLEST = float(np.finfo(np.float32).tiny)  # so that no interaction gets the 
 LIFE_SPAN = ("valid_from", "valid_to")  # the item columns
 ALWAYS_BEFORE = np.iinfo(np.int64).min
 ALWAYS_AFTER = np.iinfo(np.int64).max
-LAST_SECOND = 253_402_300_799  # 9999-12-31 23:59:59, the last second that Python can represent
+FIRST_SECOND = -62_135_596_800  # 0001-01-01 00:00:00, the first that Python can represent
+LAST_SECOND = 253_402_300_799  # 9999-12-31 23:59:59, the last one
 # How a number may write a time; no two forms have as many digits.
 WRITTEN = {
     "yyyymm": "%Y%m", "yyyymmdd": "%Y%m%d", "yyyymmddhhmm": "%Y%m%d%H%M",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,48 +19,22 @@ from shortlist.data.formats.delimited import Text, require_distinct
 from shortlist.data.formats.json_files import json_rows
 from shortlist.data.formats.layout import TABLE, Layout
 from shortlist.data.formats.layouts import READABLE, recognise, table_layout
-from shortlist.data.sql import Connection, column_batches, literal, quoted, sql_path, types_of
+from shortlist.data.sql import Connection, literal, quoted, sql_path, types_of
+from shortlist.data.text_types import typed
 from shortlist.errors import InputError
 from shortlist.progress import track
 
 
-class _Type(NamedTuple):
-    """A SQL type: the condition that text must meet to have it, and the cast."""
+class Read(NamedTuple):
+    """A table that was read: its rows, and what the types of its columns mean."""
 
-    fits: str
-    cast: str
+    rows: duckdb.DuckDBPyRelation
+    is_text: bool  # all of it is delimited text, in which no column has a type
+    notes: tuple[str, ...]  # on files that were left out
 
 
-# The types of a text column, in order of preference: the first that all of its values fit is taken.
-# Integers must convert back to the same text, so '007' stays text and no id changes. WHOLE is for
-# ids alone: pandas writes the integers of a column with missing values as 17850.0. More than 19
-# digits, which may exceed 64 bits, are a code: as DOUBLE, different ones would become equal. So is
-# 12e999, which would be infinite.
-_TYPES = {
-    "BIGINT": _Type("CAST(TRY_CAST({x} AS BIGINT) AS VARCHAR) = {x}", "CAST({x} AS BIGINT)"),
-    "UBIGINT": _Type("CAST(TRY_CAST({x} AS UBIGINT) AS VARCHAR) = {x}", "CAST({x} AS UBIGINT)"),
-    "WHOLE": _Type(
-        "(CAST(TRY_CAST(regexp_replace({x}, '\\.0$', '') AS BIGINT) AS VARCHAR) "
-        "= regexp_replace({x}, '\\.0$', ''))",
-        "CAST(regexp_replace({x}, '\\.0$', '') AS BIGINT)",
-    ),
-    "DOUBLE": _Type(
-        "(regexp_full_match({x}, "
-        "'[+-]?(((0|[1-9][0-9]{{0,18}})(\\.[0-9]*)?|\\.[0-9]+)(e[+-]?[0-9]+)?|nan|inf)', 'i') "
-        "AND (NOT isinf(TRY_CAST({x} AS DOUBLE)) OR {x} ILIKE '%inf'))",
-        "CAST({x} AS DOUBLE)",
-    ),
-    "TIMESTAMP": _Type(
-        "(starts_with(substr({x}, 5), '-') AND TRY_CAST({x} AS TIMESTAMPTZ) IS NOT NULL)",
-        "(CAST({x} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')",
-    ),
-    "VARCHAR": _Type("true", "{x}"),
-}
-_ID_TYPES = ("BIGINT", "UBIGINT", "WHOLE", "VARCHAR")
-_VALUE_TYPES = ("BIGINT", "UBIGINT", "DOUBLE", "TIMESTAMP", "VARCHAR")
 _EXACT = {"DOUBLE": 2**53, "FLOAT": 2**24}  # integers below are all floats; these may be rounded
 _EXACT_HALF = 2**11
-_SAMPLE = 20_000  # rows from which types are first guessed; then all rows are checked
 HISTORIES = "; for {user: [item, ...], ...} call Dataset.from_histories"
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
@@ -77,6 +51,22 @@ def relation(
     encoding: str | None = None,
     bad: BadRows | None = None,
 ) -> duckdb.DuckDBPyRelation:
+    """Return the rows of :func:`read`."""
+    return read(
+        connection, table, label=label, ids=ids, texts=texts, encoding=encoding, bad=bad
+    ).rows
+
+
+def read(
+    connection: Connection,
+    table: Any,
+    *,
+    label: str,
+    ids: Collection[str] = (),
+    texts: Collection[str] = (),
+    encoding: str | None = None,
+    bad: BadRows | None = None,
+) -> Read:
     """Read a table of any kind as a relation of a connection, in the order of the source.
 
     The table is a path (CSV with or without a byte order mark, TSV, JSON lines or an array,
@@ -93,11 +83,12 @@ def relation(
     """
     reader = _Reader(connection, label, ids, texts, encoding, bad or BadRows())
     if not remote.is_remote(table):
-        return reader.relation(table)
+        return reader.read(table)
     with remote.fetched(table, label) as local:
         name = f"text_{next(_table_numbers)}"
-        reader.relation(local).create(name)  # the files are removed
-        return connection.table(name)
+        fetched = reader.read(local)
+        fetched.rows.create(name)  # the files are removed
+        return fetched._replace(rows=connection.table(name))
 
 
 def _whole_ids(rows: duckdb.DuckDBPyRelation, ids: Collection[str]) -> duckdb.DuckDBPyRelation:
@@ -130,7 +121,7 @@ def is_table(source: str) -> bool:
 
 
 class _Reader(NamedTuple):
-    """Reads tables into a connection; the fields are the parameters of :func:`relation`."""
+    """Reads tables into a connection; the fields are the parameters of :func:`read`."""
 
     connection: Connection
     label: str
@@ -139,13 +130,14 @@ class _Reader(NamedTuple):
     encoding: str | None
     bad: BadRows
 
-    def relation(self, table: Any) -> duckdb.DuckDBPyRelation:
+    def read(self, table: Any) -> Read:
         """Read a table of any kind on this machine; refuse one without rows."""
         path = Path(table) if isinstance(table, str | Path) else None
         if path is not None and not scan.is_pattern(path) and not path.is_dir():
             scan.require_file(path, self.label)
         with scan.translated(self.label, path):
-            rows = _whole_ids(self._read(table), self.ids)
+            read = Read(self._object(table), False, ()) if path is None else self._path(path)
+            rows = _whole_ids(read.rows, self.ids)
             empty = not self.connection.execute("SELECT 1 FROM rows LIMIT 1").fetchall()
         if empty:
             raise InputError(
@@ -153,14 +145,18 @@ class _Reader(NamedTuple):
                 where=None if path is None else str(path),
                 remedy="pass at least one row",
             )
-        return rows
+        return read._replace(rows=rows)
 
-    def _read(self, table: Any) -> duckdb.DuckDBPyRelation:
-        if isinstance(table, str | Path):
-            path = Path(table)
-            if path.is_dir() or scan.is_pattern(path):
-                return self._files(scan.files_of(path, self.label))
-            return self._file(path)
+    def _path(self, path: Path) -> Read:
+        """Read a file, or the files of a folder or a pattern."""
+        if path.is_dir() or scan.is_pattern(path):
+            files, notes = scan.files_of(path, self.label)
+            rows = self._files(files)
+        else:
+            files, notes, rows = [path], (), self._file(path)
+        return Read(rows, all(_kind(file) not in (".parquet", ".jsonl") for file in files), notes)
+
+    def _object(self, table: Any) -> duckdb.DuckDBPyRelation:
         if isinstance(table, duckdb.DuckDBPyRelation):
             given = table
             require_distinct(given.columns, self.label)
@@ -227,9 +223,17 @@ class _Reader(NamedTuple):
         with json_rows(self.connection, path, self.encoding) as query:
             self.connection.execute(f"CREATE TEMP TABLE {rows} AS {query}")
         columns = types_of(self.connection, rows)
-        typed = self._typed(rows, columns, ("VARCHAR",), ("TIMESTAMP", "VARCHAR"))
+        table = typed(
+            self.connection,
+            rows,
+            columns,
+            self.ids,
+            self.texts,
+            of_ids=("VARCHAR",),
+            of_values=("TIMESTAMP", "VARCHAR"),
+        )
         self.connection.execute(f"DROP TABLE {rows}")
-        return typed
+        return table
 
     def _frame(self, frame: Any) -> duckdb.DuckDBPyRelation:
         """Read a frame without the index that pandas adds as a column after a filter or a sort.
@@ -305,85 +309,10 @@ class _Reader(NamedTuple):
                 )
             selections.append(f"SELECT {columns} FROM {text.select_from(file)}")
         source = f"({' UNION ALL '.join(selections)})"
-        return self._typed(source, shown, _ID_TYPES, _VALUE_TYPES)
-
-    def _typed(
-        self, source: str, columns: Iterable[str], of_ids: Sequence[str], of_values: Sequence[str]
-    ) -> duckdb.DuckDBPyRelation:
-        """Copy rows to a temporary table, each text column with the first type that fits."""
-        candidates = self._candidate_types(source, of_ids, of_values)
-        name = f"text_{next(_table_numbers)}"
-        while misfit := _create_table(self.connection, name, source, columns, candidates, self.ids):
-            candidates[misfit].pop(0)
-        return self.connection.table(name)
-
-    def _candidate_types(
-        self, source: str, of_ids: Sequence[str], of_values: Sequence[str]
-    ) -> dict[str, list[str]]:
-        """Return the types that fit the first rows of each text column, in order of preference."""
-        head = f"text_{next(_table_numbers)}"
-        self.connection.execute(f"CREATE TEMP TABLE {head} AS FROM {source} LIMIT {_SAMPLE}")
-        candidates = {
-            name: ("VARCHAR",)
-            if name in self.texts
-            else (of_ids if name in self.ids else of_values)
-            for name, kind in types_of(self.connection, head).items()
-            if kind == "VARCHAR"
-        }
-        fitting: dict[str, list[str]] = {}
-        for some in track(column_batches(candidates, 10), "guessing types"):
-            tests = ", ".join(
-                f"bool_and(coalesce({_TYPES[kind].fits.format(x=x)}, false)) "
-                f"FILTER ({x} IS NOT NULL)"
-                for x, kinds in ((_cell(name, self.ids), candidates[name]) for name in some)
-                for kind in kinds
-            )
-            results = iter(self.connection.execute(f"SELECT {tests} FROM {head}").fetchall()[0])
-            # The result is None for a column without values, which fits any type.
-            for name in some:
-                fitting[name] = [k for k in candidates[name] if next(results) is not False]
-        self.connection.execute(f"DROP TABLE {head}")
-        return fitting
+        return typed(self.connection, source, shown, self.ids, self.texts)
 
 
 def _kind(path: Path) -> str:
     """Return the ending of a file name in lower case, without ``.gz``."""
     kind = Path(path.name.lower().removesuffix(".gz")).suffix
     return {".tsv": ".csv", ".txt": ".csv", ".ndjson": ".jsonl", ".json": ".jsonl"}.get(kind, kind)
-
-
-def _cell(column: str, ids: Collection[str]) -> str:
-    """Return SQL of the text that tells the type of a cell; ids keep the blanks around them."""
-    return quoted(column) if column in ids else f"nullif(trim({quoted(column)}), '')"
-
-
-def _create_table(
-    connection: Connection,
-    name: str,
-    source: str,
-    columns: Iterable[str],
-    candidates: dict[str, list[str]],
-    ids: Collection[str],
-) -> str | None:
-    """Create the table with the first candidate types, or return a column that does not fit."""
-    values = {column: quoted(column) for column in columns}
-    for number, (column, kinds) in enumerate(candidates.items()):
-        if kinds[0] == "VARCHAR":
-            continue
-        x = _cell(column, ids)
-        fits, cast = (part.format(x=x) for part in _TYPES[kinds[0]])
-        failure = f"error('column {number} is not {kinds[0]}')"
-        value = f"CASE WHEN {x} IS NULL THEN NULL WHEN {fits} THEN {cast} ELSE {failure} END"
-        values[column] = f"{value} AS {quoted(column)}"
-    # All columns by name: DuckDB takes long to replace many of them in a *.
-    selected = ", ".join(values.values())
-    try:
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT {selected} FROM {source}"
-        )
-    except duckdb.InvalidInputException as error:
-        misfit = re.search(r"column (\d+) is not", str(error))
-        if misfit is None:
-            raise
-        return list(candidates)[int(misfit[1])]
-    return None

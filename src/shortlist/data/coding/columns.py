@@ -20,9 +20,9 @@ from shortlist.data.coding.reading import (
 )
 from shortlist.data.formats import scan
 from shortlist.data.formats.layouts import table_layout
-from shortlist.data.moments import LAST_SECOND
+from shortlist.data.moments import FIRST_SECOND, LAST_SECOND
 from shortlist.data.remote import is_remote, shown
-from shortlist.data.sources import relation
+from shortlist.data.sources import read
 from shortlist.data.sql import Connection, quoted
 from shortlist.errors import InputError, suggestion
 from shortlist.text import shortened
@@ -37,7 +37,8 @@ class InputTable:
     connection: Connection
     source: Source  # its query is the name of the view
     types: dict[str, str]
-    is_text: bool  # whether it is a text file, so that the types of its columns are inferred
+    is_text: bool  # whether it is delimited text, so that the types of its columns are inferred
+    notes: tuple[str, ...]  # on files that were left out
     reading: Reading
     bad: BadRows  # those of all tables that are read together
 
@@ -57,15 +58,14 @@ class InputTable:
         The values of the ``ids`` columns stay exact; the ``texts`` of a text file stay text.
         """
         encoding = reading.encoding
-        rows = relation(
+        rows, is_text, notes = read(
             connection, table, label=name, ids=ids, texts=texts, encoding=encoding, bad=bad
         )
         rows.create_view(f"input_{name}")
         types = dict(zip(rows.columns, map(str, rows.types), strict=True))
-        source, is_text = Source(name, f"input_{name}"), False
+        source = Source(name, f"input_{name}")
         if isinstance(table, str | Path):
             path, text = Path(table), None
-            is_text = path.suffix.lower() not in (".parquet", ".json", ".jsonl", ".ndjson")
             if is_text and path.is_file():
                 layout = table_layout(path, encoding)
                 if layout is not None:
@@ -73,7 +73,7 @@ class InputTable:
             source = Source(f"{name} {path}", f"input_{name}", path, text)
             if is_remote(table):
                 source = Source(f"{name} {shown(str(table))}", f"input_{name}")
-        return cls(connection, source, types, is_text, reading, bad)
+        return cls(connection, source, types, is_text, notes, reading, bad)
 
     def copy(self, name: str, columns: str) -> None:
         """Select into a new table; its ``rowid`` is the row number of the source, from 0."""
@@ -174,7 +174,7 @@ RULES = {
     "user_id": "user_id IS NULL",
     "item_id": "item_id IS NULL",
     "weight": "weight IS NULL OR NOT isfinite(weight)",
-    "time": f"time IS NULL OR time NOT BETWEEN -{LAST_SECOND}000000 AND {LAST_SECOND}999999",
+    "time": f"time IS NULL OR time NOT BETWEEN {FIRST_SECOND}000000 AND {LAST_SECOND}999999",
 }
 
 
@@ -196,9 +196,12 @@ def _kinds(role: str, sql_type: str) -> list[_Kind]:
             expected = "'{value}' is not a date, a time, or seconds since 1970"
             kinds = [("x IS NOT NULL AND time IS NULL", expected, "")]
         elif is_number(sql_type):
-            in_range = f"abs(TRY_CAST(x AS DOUBLE)) <= {LAST_SECOND}"
+            in_range = f"TRY_CAST(x AS DOUBLE) BETWEEN {FIRST_SECOND} AND {LAST_SECOND}"
             kinds = [(f"time IS NULL AND {in_range}", expected, "")]
-        what = f"a time is missing, or more than {LAST_SECOND} seconds from 1970 (the year 9999)"
+        what = (
+            f"a time is missing, or not in the years 1 to 9999: from {FIRST_SECOND} to "
+            f"{LAST_SECOND} seconds since 1970"
+        )
         remedy = "drop the row, or correct its time; divide milliseconds by 1,000"
         return [*kinds, (RULES[role], what, remedy)]
     kind = role.removesuffix("_id")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from shortlist.data.bad_rows import SHOWN, BadRows, NoRowLeftError, SkippedRows
 from shortlist.data.coding.columns import InputTable
 from shortlist.data.coding.log_rules import LogRule
-from shortlist.data.coding.lookalikes import note_on_lookalikes
+from shortlist.data.coding.lookalikes import note_on_lookalikes, note_on_missing
 from shortlist.data.coding.pairs import merge_repeats
 from shortlist.data.coding.tidy import tidied
 from shortlist.data.columns.labels import read_labels, with_labels
@@ -93,8 +93,11 @@ def encode_tables(
         tables = {"users": user_features, "items": item_features}
         untyped = [f"{ids.kind}s" for ids in (user_ids, item_ids) if ids.untyped]
         (user_features, item_features), notes = _finished(db, tables, options, titled, untyped)
-        notes += note_on_lookalikes(user_vocabulary) + note_on_lookalikes(item_vocabulary)
         user_rows, item_rows, weights, times, records = _encode_log(db, columns)
+    notes = log.notes + user_ids.notes + item_ids.notes + notes
+    notes += note_on_lookalikes(user_vocabulary) + note_on_lookalikes(item_vocabulary)
+    notes += note_on_missing(user_vocabulary, user_rows, keys[0])
+    notes += note_on_missing(item_vocabulary, item_rows, keys[1])
     LifeSpans.of(item_features)  # raises an error now, not at the first query
     titles(item_features)
     shape = (len(user_vocabulary), len(item_vocabulary))
@@ -209,6 +212,11 @@ class _Ids:
     def columns(self) -> Collection[str]:
         """The columns of the table that lists the ids, if there is one."""
         return () if self.listed is None else self.listed.types
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes on files of the list that were left out."""
+        return () if self.listed is None else self.listed.notes
 
     @property
     def untyped(self) -> bool:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from shortlist.data.moments import LAST_SECOND, WRITTEN
+from shortlist.data.moments import FIRST_SECOND, LAST_SECOND, WRITTEN
 from shortlist.data.sql import Connection, literal
 from shortlist.data.written.numbers import SPACES
 from shortlist.errors import ConfigError
@@ -223,7 +223,7 @@ def _number(x: str, unit: str, whole: bool) -> str:
         refused = f" AND NOT {_YEAR.format(n=n)} AND NOT {_DAY.format(n=n)}"
         unit = "s"
     scale = _PER_SECOND[unit]
-    in_range = f"{n} BETWEEN -{LAST_SECOND * scale} AND {LAST_SECOND * scale}{refused}"
+    in_range = f"{n} BETWEEN {FIRST_SECOND * scale} AND {LAST_SECOND * scale}{refused}"
     if unit == "ns":
         in_range = f"{n} IS NOT NULL" if whole else f"abs({n}) < 9.2e18"
         value = f"CAST(floor(CAST({n} AS DECIMAL(38, 3)) / 1000) AS BIGINT)"

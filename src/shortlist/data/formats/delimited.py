@@ -73,7 +73,7 @@ class Text:
             f"header = {str(self.header).lower()}, delim = {literal(self.delimiter)}, "
             f"quote = {literal(self.quote)}, escape = {literal(self.quote)}, "
             f"encoding = {literal(self.encoding if native else 'utf-8')}, "
-            f"columns = {{{columns}}})"
+            f"columns = {{{columns}}}, hive_partitioning = false)"
         )
 
     def records(self, path: Path) -> Iterator[Record]:

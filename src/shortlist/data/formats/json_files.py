@@ -58,7 +58,7 @@ def json_rows(connection: Connection, path: Path, given: str | None) -> Iterator
     encoding = encoding_of(path, given)
     with _in_utf8(path, encoding) as copy:
         form = "array" if _is_array(copy) else "newline_delimited"
-        file = f"{literal(sql_path(copy))}, format = '{form}'"
+        file = f"{literal(sql_path(copy))}, format = '{form}', hive_partitioning = false"
         try:
             yield _select(connection, file, path)
         except duckdb.Error as error:

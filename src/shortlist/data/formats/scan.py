@@ -19,7 +19,7 @@ from shortlist.data.formats.text_files import not_encoded, unreadable
 from shortlist.data.sql import literal, quoted, sql_path, types_of
 from shortlist.errors import InputError, ShortlistError
 from shortlist.system import system_error
-from shortlist.text import counted, more_rows
+from shortlist.text import counted, first_few, more_rows
 
 AS_CSV = "open it in a spreadsheet, and save it as 'CSV UTF-8'"
 # How files that are no tables begin, in lower case: what they are, and what to do.
@@ -37,7 +37,8 @@ _OTHER_KINDS = {
     b"sqlite format 3": ("an SQLite database", "give its address, sqlite:///PATH"),
 }
 _KINDS_BY_NAME = {b"PAR1": (".parquet",), b"\x1f\x8b": (".gz",)}
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
+_TEXT = ".txt"  # a table, or a text about the tables beside it
 LARGEST_RATIO = 1_000  # bytes that a byte of a Parquet file may unpack to, beyond the next bound
 LARGEST_UNPACKED = 1 << 30
 MOST_ROWS = 2**31 - 1  # in a file of any size
@@ -48,8 +49,8 @@ _LIBRARY_ERRORS = (
 
 
 def parquet(path: Path) -> str:
-    """Return the SQL table function that reads a Parquet file."""
-    return f"read_parquet({literal(sql_path(path))})"
+    """Return the SQL table function that reads a Parquet file, whatever its folder is called."""
+    return f"read_parquet({literal(sql_path(path))}, hive_partitioning = false)"
 
 
 def is_pattern(path: Path) -> bool:
@@ -57,9 +58,14 @@ def is_pattern(path: Path) -> bool:
     return bool(re.search(r"[*?]", str(path))) and not path.exists()
 
 
-def files_of(path: Path, label: str) -> list[Path]:
-    """Return the tables of a folder (and its folders) or of a pattern, sorted by path."""
-    if path.is_dir():
+def files_of(path: Path, label: str) -> tuple[list[Path], tuple[str, ...]]:
+    """Return the tables of a folder (and its folders) or of a pattern, sorted by path; and notes.
+
+    A folder with other tables may explain them in a ``.txt`` file: such files are left out, with a
+    note. A pattern names them.
+    """
+    is_folder = path.is_dir()
+    if is_folder:
         candidates = [
             file
             for file in path.rglob("*")
@@ -70,16 +76,28 @@ def files_of(path: Path, label: str) -> list[Path]:
     files = sorted(
         file
         for file in candidates
-        if file.is_file()
-        and file.name.lower().removesuffix(".gz").endswith(TABLES)
-        and file.stat().st_size
+        if file.is_file() and _ends_in(file, *_TABLES, _TEXT) and file.stat().st_size
     )
     if not files:
+        endings = ", ".join((*_TABLES, _TEXT))
         raise InputError(
-            f"{label}: {path} holds no table" if path.is_dir() else f"{label}: no file is {path}",
-            remedy=f"give a folder or a pattern of files that end in {', '.join(TABLES)}",
+            f"{label}: {path} holds no table" if is_folder else f"{label}: no file is {path}",
+            remedy=f"give a folder or a pattern of files that end in {endings}",
         )
-    return files
+    texts = [file for file in files if _ends_in(file, _TEXT)]
+    if not is_folder or len(texts) in (0, len(files)):
+        return files, ()
+    names = first_few([file.relative_to(path) for file in texts])
+    note = (
+        f"{label}: left out {counted(len(texts), 'text file')} beside other tables ({names}); "
+        "where one is a table, let its name end in .csv"
+    )
+    return [file for file in files if not _ends_in(file, _TEXT)], (note,)
+
+
+def _ends_in(path: Path, *endings: str) -> bool:
+    """Return whether the name of a file has one of the endings, perhaps with ``.gz``."""
+    return path.name.lower().removesuffix(".gz").endswith(endings)
 
 
 def check_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -89,8 +107,7 @@ def check_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         name
         for (name,) in connection.execute(f"SELECT name FROM parquet_schema({file})").fetchall()
     }
-    columns = f"DESCRIBE FROM read_parquet({file}, hive_partitioning = false)"
-    for name, *_ in connection.execute(columns).fetchall():
+    for name in types_of(connection, parquet(path)):
         if name not in names:  # DuckDB renames the second
             raise InputError(
                 f"two columns are named {name.rpartition('_')[0]!r}",
@@ -119,14 +136,14 @@ def check_partitions(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     DuckDB takes those of the folder.
     """
     folders = {part.partition("=")[0].lower(): part for part in path.parent.parts if "=" in part}
-    file = f"read_parquet({literal(sql_path(path))}, hive_partitioning ="
-    for name in types_of(connection, f"{file} false)") if folders else ():
+    file = f"read_parquet({literal(sql_path(path))}, hive_partitioning = true)"
+    for name in types_of(connection, parquet(path)) if folders else ():
         if (folder := folders.get(name.lower())) is None:
             continue
         value = f"SELECT CAST({quoted(name)} AS VARCHAR)"
         differing = connection.execute(
-            f"SELECT own FROM ({value} AS own FROM {file} false)) "
-            f"POSITIONAL JOIN ({value} AS taken FROM {file} true)) "
+            f"SELECT own FROM ({value} AS own FROM {parquet(path)}) "
+            f"POSITIONAL JOIN ({value} AS taken FROM {file}) "
             "WHERE own IS DISTINCT FROM taken LIMIT 1"
         ).fetchone()
         if differing is not None:

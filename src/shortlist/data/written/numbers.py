@@ -37,7 +37,7 @@ _MULTIPLIERS = {
     "억": 1e8, "億": 1e8, "亿": 1e8, "bn": 1e9, "mrd": 1e9, "mrd.": 1e9, "billion": 1e9,
 }  # fmt: skip
 _AFTER_CURRENCY = {"m": 1e6, "b": 1e9}  # $1.2m; 12 m is a length
-_MISSING = {
+MISSING = {
     "", "-", "--", "?", ".", "na", "n/a", "#n/a", "<na>", "nan", "null", "(null)", "none", "nil",
     "\\n",
 }  # fmt: skip
@@ -175,7 +175,7 @@ def ends_of(text: str) -> tuple[str, str]:
 
 def says_missing(text: str) -> bool:
     """Return whether a text is blank, or a word for a missing value, such as NA or NULL."""
-    return text.strip().lower() in _MISSING
+    return text.strip().lower() in MISSING
 
 
 def form_of_numbers(

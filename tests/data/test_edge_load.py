@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from shortlist.data.sql import connect
 from shortlist.data.store.store import Store
 from shortlist.errors import ConfigError, InputError
 
@@ -111,3 +113,89 @@ def test_unknown_options_are_refused(
 ) -> None:
     with pytest.raises(ConfigError):
         movies.load(files(tmp_path), **options)  # type: ignore[arg-type]
+
+
+def loaded(tmp_path: Path, kind: str, values: Any, **options: Any) -> list[str | None]:
+    """Load texts as a CSV file, or a column, into a table of a column of one type."""
+    (tmp_path / "one.sql").write_text(
+        f"""
+        CREATE TABLE one (id BIGINT PRIMARY KEY, x {kind});
+        CREATE VIEW interactions AS SELECT id AS user_id, id AS item_id, 1::FLOAT AS weight,
+        NULL::TIMESTAMP AS time FROM one;
+        CREATE VIEW user_features AS SELECT id AS user_id FROM one;
+        CREATE VIEW item_features AS SELECT id AS item_id FROM one;
+        """
+    )
+    inputs: Any = {"one": pa.table({"id": range(len(values)), "x": values})}
+    if isinstance(values, list):
+        lines = [f'{number},"{value}"\n' for number, value in enumerate(values)]
+        inputs = write(tmp_path, "one.csv", "".join(["id,x\n", *lines]))
+    with Store.create(tmp_path / "one.duckdb", tmp_path / "one.sql") as store:
+        store.load(inputs, **options)
+    with connect(str(tmp_path / "one.duckdb")) as db:
+        rows = db.execute("SELECT CAST(x AS VARCHAR) FROM one ORDER BY id").fetchall()
+    return [text for (text,) in rows]
+
+
+@pytest.mark.parametrize(
+    ("kind", "midnight"),
+    [("DATE", ""), ("TIMESTAMPTZ", " 00:00:00+00"), ("TIMESTAMP_S", " 00:00:00")],
+)
+@pytest.mark.parametrize(
+    ("value", "options"),
+    [
+        ("31/05/24", {"time_format": "%d/%m/%y"}),
+        ("31/05/2024", {"time_format": "%d/%m/%Y"}),
+        ("20240531", {}),
+        ("1717113600", {}),
+        ("2024-05-31 00:00:00", {}),
+    ],
+)
+def test_texts_are_read_alike_into_every_type_of_times(
+    tmp_path: Path, kind: str, midnight: str, value: str, options: dict[str, str]
+) -> None:
+    assert loaded(tmp_path, kind, [value, ""], **options) == [f"2024-05-31{midnight}", None]
+
+
+@pytest.mark.parametrize("kind", ["DATE", "TIMESTAMPTZ", "TIMESTAMP"])
+def test_a_date_of_an_unknown_form_needs_time_format(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(InputError, match=r"'01/02/24' is not a date(.|\n)*to do: pass time_format"):
+        loaded(tmp_path, kind, ["01/02/24"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "decimal", "expected"),
+    [
+        ("DECIMAL(10,2)", "3,5", ",", "3.50"),
+        ("DECIMAL(10,2)", "1,234.50", ".", "1234.50"),
+        ("INTEGER", "1.000", ",", "1000"),
+        ("BIGINT", "9,007,199,254,740,993", ".", "9007199254740993"),
+    ],
+)
+def test_decimal_applies_to_every_type_of_numbers(
+    tmp_path: Path, kind: str, value: str, decimal: str, expected: str
+) -> None:
+    assert loaded(tmp_path, kind, [value], decimal=decimal) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        ("DATE", ["2024-05-31 10:00"], "is not a date without a time of day"),
+        ("DATE", ["2024-05-31T00:00+09:00"], "is not a date without a time of day"),
+        ("DATE", pa.array([1_717_149_600]), "is not a date without a time of day"),
+        ("TIMESTAMP_S", ["2024-05-31 10:00:00.5"], "is not a date, a time"),
+        ("INTEGER", pa.array([3.5]), "is not a whole number"),
+        ("BOOLEAN", pa.array([2]), "is not true or false, yes or no, 1 or 0"),
+        ("BOOLEAN", ["maybe"], "is not true or false, yes or no, 1 or 0"),
+        ("DECIMAL(5,2)", ["123456"], r"is not a number within DECIMAL\(5,2\)"),
+        ("INTEGER[]", ["[1, x]"], r"is not a INTEGER\[\]"),
+        ("INTEGER[]", pa.array([[1.5, 2.0]]), r"is not a INTEGER\[\]"),
+    ],
+    ids=str,
+)
+def test_a_value_that_would_lose_a_part_is_refused(
+    tmp_path: Path, kind: str, values: Any, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        loaded(tmp_path, kind, values)

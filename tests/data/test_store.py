@@ -333,6 +333,54 @@ def test_a_view_with_other_columns_warns_and_lets_no_unknown_item_in(
         assert store.record(rows[:1]) == [1]
 
 
+UUIDS = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a12"
+
+
+@pytest.mark.parametrize("refers", ["REFERENCES things (t)", ""], ids=["key", "view"])
+@pytest.mark.parametrize(
+    ("kind", "known", "new", "wrong", "remedy"),
+    [
+        ("UUID", *UUIDS, UUIDS[1].upper(), "give one as text, in lower case"),
+        ("UUID", *UUIDS, 7, "give one as text, in lower case"),
+        ("ENUM ('x', 'y')", "x", "y", "z", "give one of them, as text"),
+    ],
+)
+def test_uuids_and_enums_are_recorded_as_texts(
+    path: Path,
+    tmp_path: Path,
+    kind: str,
+    known: str,
+    new: str,
+    wrong: Any,
+    remedy: str,
+    refers: str,
+) -> None:
+    (tmp_path / "mine.sql").write_text(
+        f"""
+        CREATE TABLE things (t {kind} PRIMARY KEY);
+        CREATE TABLE buys (p {kind}, t {kind} {refers}, w FLOAT, tm TIMESTAMP);
+        CREATE VIEW interactions AS
+        SELECT p AS user_id, t AS item_id, w AS weight, tm AS time FROM buys;
+        CREATE VIEW user_features AS SELECT DISTINCT p AS user_id FROM buys;
+        CREATE VIEW item_features AS SELECT t AS item_id FROM things;
+        """
+    )
+    line = {"p": [known], "t": [known], "w": [1.0], "tm": ["2024-01-01"]}
+    with Store.create(path, tmp_path / "mine.sql") as store:
+        store.load({"things": pa.table({"t": [known]}), "buys": pa.table(line)})
+        rows = [Recorded(new, known, 2.0, NOW), Recorded(known, known, 3.0, NOW)]
+        assert store.record(rows) == [1, 2]
+        assert store.recorded() == rows
+        data = store.dataset()
+        assert list(data.users) == sorted([known, new])
+        assert data.weights.tolist() == [3.0, 2.0]
+        unknown = refusal(store.record, [Recorded(known, new, 1.0, NOW)])
+        assert unknown.startswith(f"item_id '{new}': it is not in ")
+        refused = refusal(store.record, [Recorded(wrong, known, 1.0, NOW)])
+        assert f"user_id {wrong!r}: the ids of this store are {kind[:4]}" in refused
+        assert refused.endswith(f"to do: {remedy}")
+
+
 def test_constants_have_no_conditions(place: str, tmp_path: Path) -> None:
     select = "p AS user_id, t AS item_id, 1::FLOAT AS weight, NULL::TIMESTAMP AS time FROM buys"
     with create(place, tmp_path, f"CREATE VIEW interactions AS SELECT {select}") as store:

@@ -73,13 +73,22 @@ class InteractionRules:
             computed if any(conditions) else (),
         )
 
+    def is_text(self, role: str) -> bool:
+        """Return whether ids are texts in a data set: also UUIDs and the values of an ENUM."""
+        return not is_number(self.types[role])
+
+    def id_in_data(self, role: str, x: str) -> str:
+        """Return SQL of an id as a data set has it."""
+        return f"CAST({x} AS VARCHAR)" if self.is_text(role) else x
+
     def converted(self, source: str) -> str:
         """Return SQL for lines with converted values, also under the names that checks use."""
         values = {role: f"TRY_CAST(line.{role} AS {self.types[role]})" for role in IDS}
+        ids = {role: self.id_in_data(role, values[role]) for role in IDS}
         values |= {"weight": "line.weight", "time": "line.time"}
         selected = ["line.record_id AS _record_id"]
         selected += [f"line.{role} AS _{role}_text" for role in IDS]
-        selected += [f"{value} AS _{role}" for role, value in values.items()]
+        selected += [f"{value} AS _{role}" for role, value in (values | ids).items()]
         selected += [f"{values[role]} AS {quoted(c)}" for role, c in self.columns.items()]
         return f"(SELECT {', '.join(selected)} FROM {source} AS line)"
 
@@ -88,9 +97,14 @@ class InteractionRules:
         conditions = []
         for role in IDS:
             kind = self.types[role]
-            typed = "give a text" if kind == "VARCHAR" else "give a whole number"
+            fits, typed = f"_{role} IS NOT NULL", "give a whole number"
+            if self.is_text(role):  # one id has one text, or a model would not know it
+                fits = f"coalesce(_{role} = _{role}_text, false)"
+                typed = "give a text" if kind == "VARCHAR" else "give one as text, in lower case"
+                if kind.startswith("ENUM"):
+                    typed = "give one of them, as text"
             conditions += [
-                Condition(role, f"_{role} IS NOT NULL", f"the ids of this store are {kind}", typed),
+                Condition(role, fits, f"the ids of this store are {kind}", typed),
                 Condition(role, f"_{role}_text <> ''", "ids are not empty", "give an id"),
                 Condition(
                     role,

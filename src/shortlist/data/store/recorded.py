@@ -54,7 +54,7 @@ def record(
     if not interactions:
         return []
     for role in IDS:
-        expected = str if rules.types[role] == "VARCHAR" else int
+        expected = str if rules.is_text(role) else int
         for number, interaction in enumerate(interactions):
             if type(getattr(interaction, role)) is not expected:
                 typed = next(rule for rule in rules.conditions() if rule.role == role)
@@ -126,7 +126,7 @@ def _require_listed(
     database: Database, interactions: Sequence[Recorded], rules: InteractionRules
 ) -> None:
     """Refuse items that the view item_features lacks: :func:`read_views` leaves them out."""
-    item = f"CAST(item_id AS {rules.types['item_id']})"
+    item = rules.id_in_data("item_id", f"CAST(item_id AS {rules.types['item_id']})")
     translated = scan.translated("the view item_features")
     with translated, database.reading(rules.listing) as connection:
         rows = connection.execute(
@@ -237,7 +237,8 @@ def _with_recorded(
             connection.sql("FROM user_features"),
         )
     _report_skipped(connection, rules)
-    valid = f"{rules.valid()} WHERE _item_id IN (SELECT item_id FROM item_features)"
+    user, item = (rules.id_in_data(role, role) for role in IDS)
+    valid = f"{rules.valid()} WHERE _item_id IN (SELECT {item} FROM item_features)"
     return connection.sql(
         f"""
         SELECT {", ".join(f"{role} AS {role}" for role in ROLES)} FROM interactions
@@ -249,7 +250,7 @@ def _with_recorded(
         FROM user_features
         UNION ALL BY NAME
         (SELECT DISTINCT _user_id AS user_id FROM {valid}
-           AND _user_id NOT IN (SELECT user_id FROM user_features))
+           AND _user_id NOT IN (SELECT {user} FROM user_features))
         """
     )
 

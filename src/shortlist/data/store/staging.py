@@ -14,7 +14,13 @@ import duckdb
 import pyarrow as pa
 
 from shortlist.data.bad_rows import LONGEST_SHOWN, SHOWN, BadRows, Source
-from shortlist.data.coding.reading import Reading, is_number, microseconds, plain_number
+from shortlist.data.coding.reading import (
+    FORMAT_REMEDY,
+    Reading,
+    is_number,
+    microseconds,
+    plain_number,
+)
 from shortlist.data.formats import scan
 from shortlist.data.formats.layout import same
 from shortlist.data.sql import Connection, quoted
@@ -24,7 +30,8 @@ from shortlist.text import shortened
 
 _BITS = {"TINYINT": 8, "SMALLINT": 16, "INTEGER": 32, "BIGINT": 64, "HUGEINT": 128}
 _WHOLE = _BITS | {f"U{name}": bits for name, bits in _BITS.items()}
-_FRACTIONS = ("FLOAT", "DOUBLE")
+_COARSE_TIMES = ("DATE", "TIMESTAMP_S", "TIMESTAMP_MS")
+_TIMES = (*_COARSE_TIMES, "TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
 _PREFIX = "_shortlist_staged_"  # a temporary table hides a table of the same name
 _FRAME = f"{_PREFIX}frame"
 _PLAIN = Reading()
@@ -75,7 +82,7 @@ def stage(
     columns: Mapping[str, str],
     name: str,
     each: str | None = None,
-    reading: Reading = _PLAIN,
+    reading: Reading | None = None,
     bad: BadRows | None = None,
 ) -> StagedRows:
     """Cast rows of a source to the types of a table, into a temporary table.
@@ -83,6 +90,7 @@ def stage(
     ``columns`` holds a SQL expression over the columns of the source for each column to fill. With
     ``each``, SQL of a list, each of its elements (``each`` in ``columns``) makes a row. Values that
     do not fit are reported to ``bad`` and their rows left out; without it, the first is an error.
+    ``reading`` is how a person says that texts are written; None: the caller cannot say it.
     Call this outside a transaction: uncommitted rows have no ``rowid`` that counts from 0.
     """
     rows = source.query
@@ -95,8 +103,8 @@ def stage(
         casts = []
         for (column, x), (_, kind, *_) in zip(columns.items(), described, strict=True):
             target = table.types[column]
-            value = _value(connection, rows, x, kind, target, reading)
-            casts.append(_Cast(column, x, kind, target, value))
+            read = _read(connection, rows, x, kind, target, reading or _PLAIN)
+            casts.append(_Cast(column, x, kind, target, read))
         _create(connection, name, rows, casts, strict=True)
     except duckdb.Error as error:
         misfit = re.search(r"column (\d+) does not fit", str(error))
@@ -104,16 +112,16 @@ def stage(
             raise scan.explain(error, source.path, source.label, source.text) from error
         if bad is None:
             bad = BadRows()
-            _report(connection, source, rows, casts[int(misfit[1])], bad)
+            _report(connection, source, rows, casts[int(misfit[1])], reading, bad)
             raise bad.combined() from None
         _create(connection, name, rows, casts, strict=False)
         for cast in casts:
-            if _report(connection, source, rows, cast, bad):
+            if _report(connection, source, rows, cast, reading, bad):
                 records = f"SELECT record FROM ({_misfits(rows, cast)})"
                 connection.execute(f"DELETE FROM {name} WHERE rowid IN ({records})")
-        if not connection.execute(f"FROM {name} LIMIT 1").fetchall():
+        if not connection.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchall():
             raise bad.combined() from None
-    if each is None and not connection.execute(f"FROM {name} LIMIT 1").fetchall():
+    if each is None and not connection.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchall():
         raise InputError(
             f"{source.label} has no rows",
             where=None if source.path is None else str(source.path),
@@ -148,7 +156,7 @@ class _Cast:
     expression: str
     source_type: str
     target_type: str
-    value: str  # SQL of the cast value, NULL where the cast fails
+    read: str  # SQL of what the expression says, NULL where it cannot be read
 
     @property
     def source_name(self) -> str:
@@ -164,11 +172,27 @@ class _Cast:
         return f"{self.expression} IS NOT NULL"
 
     @property
+    def value(self) -> str:
+        """SQL of the cast value, NULL where the cast fails."""
+        return f"TRY_CAST({self.read} AS {self.target_type})"
+
+    @property
     def fits(self) -> str:
-        """SQL that is true if the cast succeeds and a whole number loses no fraction."""
-        fits = f"{self.value} IS NOT NULL"
-        if self.target_type in _WHOLE and self.source_type not in _WHOLE:
-            fits += f" AND TRY_CAST({self.expression} AS DOUBLE) = CAST({self.value} AS DOUBLE)"
+        """SQL that is true if the cast succeeds and loses no fraction, time of day or element."""
+        fits, finer = f"{self.value} IS NOT NULL", None
+        element = self.target_type.removesuffix("[]")
+        to_whole = element in _WHOLE and self.source_type not in _WHOLE
+        if to_whole or (element == "BOOLEAN" and is_number(self.source_type)):
+            finer = "DOUBLE"
+        elif element in _COARSE_TIMES:
+            finer = "TIMESTAMP"
+        if element != self.target_type and element != "VARCHAR":  # elements may become NULL
+            fits += (
+                f" AND list_count({self.value}) = list_count(TRY_CAST({self.read} AS VARCHAR[]))"
+            )
+            finer = finer and f"{finer}[]"
+        if finer is not None:
+            fits += f" AND TRY_CAST({self.read} AS {finer}) = CAST({self.value} AS {finer})"
         return fits
 
     def checked(self, number: int, strict: bool) -> str:
@@ -188,23 +212,29 @@ class _Cast:
             bits = _WHOLE[self.target_type]
             low = 0 if self.target_type.startswith("U") else -(2 ** (bits - 1))
             return f"a whole number from {low} to {low + 2**bits - 1}"
-        if self.target_type in _FRACTIONS:
+        if self.target_type in ("FLOAT", "DOUBLE"):
             return "a number"
-        if self.target_type == "TIMESTAMP":
+        if self.target_type.startswith("DECIMAL") and not self.target_type.endswith("]"):
+            return f"a number within {self.target_type}"
+        if self.target_type == "BOOLEAN":
+            return "true or false, yes or no, 1 or 0"
+        if self.target_type == "DATE":
+            return "a date without a time of day (a column of type TIMESTAMP takes one)"
+        if self.target_type in _TIMES:
             return "a date, a time, or seconds since 1970"
         return f"a {self.target_type}"
 
 
-def _value(
+def _read(
     connection: Connection, rows: str, x: str, kind: str, target: str, reading: Reading
 ) -> str:
-    """Return SQL that casts an expression; NULL where that fails."""
+    """Return SQL of the number or time that an expression says, ready to be cast to a type."""
     is_timestamp = kind.startswith("TIMESTAMP")
-    if target == "TIMESTAMP" and (kind == "VARCHAR" or is_timestamp or is_number(kind)):
+    if target in _TIMES and (kind == "VARCHAR" or is_timestamp or is_number(kind)):
         return f"make_timestamp({microseconds(connection, rows, x, kind, reading.time_format)})"
-    if target in _FRACTIONS and kind == "VARCHAR":
-        x = plain_number(x, reading.decimal)
-    return f"TRY_CAST({x} AS {target})"
+    if is_number(target) and not target.endswith("]") and kind == "VARCHAR":
+        return plain_number(x, reading.decimal)
+    return x
 
 
 def _create(
@@ -225,7 +255,14 @@ def _misfits(rows: str, cast: _Cast) -> str:
     """
 
 
-def _report(connection: Connection, source: Source, rows: str, cast: _Cast, bad: BadRows) -> bool:
+def _report(
+    connection: Connection,
+    source: Source,
+    rows: str,
+    cast: _Cast,
+    reading: Reading | None,
+    bad: BadRows,
+) -> bool:
     """Report the values of a column that do not fit; return whether there are any."""
     if cast.source_type == cast.target_type:
         return False
@@ -235,10 +272,14 @@ def _report(connection: Connection, source: Source, rows: str, cast: _Cast, bad:
     ).fetchall()[0]
     if not count:
         return False
+    remedy = "correct the value, or leave it empty if it is not known"
+    is_text = cast.source_type == "VARCHAR" and re.search(r"[0-9]", value)
+    if is_text and cast.target_type in _TIMES and reading and reading.time_format is None:
+        remedy = FORMAT_REMEDY
     error = InputError(
         f"'{shortened(value, LONGEST_SHOWN)}' is not {cast.bound}",
         where=source.where(records[0], cast.source_name, count - 1),
-        remedy="correct the value, or leave it empty if it is not known",
+        remedy=remedy,
     )
     bad.add(error, source, cast.source_name, count, records)
     return True

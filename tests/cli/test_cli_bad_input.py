@@ -124,6 +124,38 @@ def test_wrong_input(run: Run, bundle: Path, tmp_path: Path, case: str) -> None:
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("orders.xlsx", b"PK\x03\x04...", "orders.xlsx is an Excel file or another archive"),
+        ("orders.csv.zip", b"PK\x03\x04...", "orders.csv.zip is an Excel file or another archive"),
+        ("orders", b"\xd0\xcf\x11\xe0...", "orders is an old Excel file"),
+        ("orders.csv.bz2", b"BZh91AY...", "files of the type of orders.csv.bz2 cannot be read"),
+        ("orders.ods", None, "there is no file"),
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["--user-id", "customer", "--item-id", "sku"]])
+@pytest.mark.parametrize("command", ["fit", "compare", "tune"])
+def test_a_file_that_is_neither_a_table_nor_a_database(
+    run: Run,
+    tmp_path: Path,
+    command: str,
+    options: list[str],
+    name: str,
+    content: bytes | None,
+    message: str,
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    needed = {
+        "fit": ["--model", "EASE", "--out", str(tmp_path / "new")],
+        "tune": ["--model", "EASE"],
+    }
+    outcome = run(command, tmp_path / name, *needed.get(command, []), *options)
+    assert outcome.code == 2
+    assert f"interactions: {message}" in outcome.err
+
+
 def test_debug_shows_where_it_went_wrong(run: Run, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="there is no database"):
         run("compare", tmp_path / "nothing.duckdb", "--debug")

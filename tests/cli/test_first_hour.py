@@ -10,10 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from shortlist import progress
+from shortlist.cli.input import read_ids
+from shortlist.data.vocabulary import Vocabulary
+from shortlist.errors import InputError
 
 from .conftest import Run
 
@@ -307,6 +311,33 @@ def test_ids_in_the_encodings_of_spreadsheets(run: Run, bundle: Path, tmp_path: 
     assert (outcome.code, outcome.err) == (
         2,
         f"error: the text is not UTF-8\n  where: {ids}\n  to do: save the file as UTF-8\n",
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'user_id\n"Lee, Ann"\n"O""Neil"\nbob\n',
+        '"user_id"\r\n"Lee, Ann"\r\n"O""Neil"\r\n"bob"',
+        'user_id,age\n"Lee, Ann",4\n"O""Neil",5\nbob,6\n',
+    ],
+)
+def test_quoted_ids_in_tables(tmp_path: Path, encoding: str, text: str) -> None:
+    ids = ["Lee, Ann", 'O"Neil', "bob"]
+    file = tmp_path / "people.csv"
+    file.write_text(text, encoding=encoding, newline="")
+    assert read_ids(file, Vocabulary(pa.array(sorted(ids)), kind="user")) == ids
+
+
+def test_a_quote_that_is_not_closed_in_a_table_of_ids(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text('user_id\nbob\n"Lee, Ann\n')
+    with pytest.raises(InputError) as error:
+        read_ids(file, Vocabulary(pa.array(["bob"]), kind="user"))
+    assert str(error.value) == (
+        "the row cannot be read: unexpected end of data\n  where: people.csv, row 3\n"
+        "  to do: close every quote, and write quotes within a value twice"
     )
 
 

@@ -212,7 +212,7 @@ def test_rules_as_mappings(where: dict[str, Any], expected: list[int]) -> None:
         ("live = 1", "'eq' cannot compare 1 with feature 'live', which is bool"),
         ("live = yes", "'eq' cannot compare 'yes' with feature 'live', which is bool"),
         ("country = 7", "'eq' cannot compare 7 with feature 'country', which is string"),
-        ("genres = Drama", "'eq' cannot compare 'Drama' with feature 'genres', which is list"),
+        ("genres = Drama", "'eq' cannot compare 'Drama' with feature 'genres', which is a list"),
         ("day < soon", "'lt' cannot compare 'soon' with feature 'day', which is date32[day]"),
         ({"day": dt.time(9)}, "'eq' cannot compare datetime.time(9, 0) with feature 'day'"),
         ("year in 1999", "'in' cannot compare 1999 with feature 'year', which is int64"),
@@ -240,6 +240,40 @@ def test_the_remedy_fits_the_operator() -> None:
     assert "to do: use contains only with a feature of lists or of texts" in refusal(
         "year contains 3"
     )
+
+
+@pytest.mark.parametrize(
+    ("where", "kind", "remedy"),
+    [
+        ("genres contains 5", "string", 'give a text: contains "5"'),
+        ({"genres": {"contains": 5.5}}, "string", 'give a text: contains "5.5"'),
+        ("genres contains true", "string", "give a value of type string; is_null finds what"),
+        ("sizes contains x", "int64", "give a value of type int64; is_null finds what"),
+        ("genres in [Drama]", "string", "use contains, with a value of type string"),
+        ("genres = Drama", "string", "use contains, with a value of type string"),
+        ("sizes > 1", "int64", "use contains, with a value of type int64"),
+    ],
+)
+def test_the_remedy_for_lists_names_their_elements(where: Any, kind: str, remedy: str) -> None:
+    message = refusal(where)
+    assert f", which is a list of {kind}\n" in message
+    assert f"to do: {remedy}" in message
+
+
+def test_a_text_contains_no_missing_value() -> None:
+    assert "to do: give a value of type string" in refusal("title contains null")
+
+
+def test_a_repeated_value_of_a_list_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = list[Any]()
+
+    def placed(value: Any, kind: pa.DataType) -> tuple[pa.Scalar, int]:
+        compared.append(value)
+        return pa.scalar(value, kind), 0
+
+    monkeypatch.setattr("shortlist.data.rules.where._placed", placed)
+    assert meeting({"year": [1999, 1990, 1999, 1999]}) == [1, 2]
+    assert compared == [1999, 1990]
 
 
 @pytest.mark.parametrize(

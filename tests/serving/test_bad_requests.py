@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from shortlist.serving.errors import invalid
+
 JSON = {"Content-Type": "application/json"}
 STATUSES = {
     "malformed_json": 400,
@@ -80,6 +82,41 @@ BODIES: list[tuple[str, Any, int, str, str | None]] = [
     ("/recommendations", {"queries": [{"history": {"R00": -1}}]}, 422, "or equal to 0", None),
     ("/recommendations", {"queries": [{"history": {"R00": "x"}}]}, 422, "a valid number", None),
     ("/recommendations", {"queries": [{"history": ["R00"] * 10_001}]}, 422, "10001 item ids", None),
+    (
+        "/recommendations",
+        {"users": ["U00", "U01"], "where": {"education": [1] * 10_000, "salary": {"gt": 5}}},
+        422,
+        "10001 values in one request",
+        "where, features",
+    ),
+    (
+        "/recommendations",
+        {"queries": [{"user": "U00", "where": {"education": {"in": [1] * 5_001}}}] * 2},
+        422,
+        "10002 values in one request",
+        "where, features",
+    ),
+    (
+        "/recommendations",
+        {"queries": [{"features": {"trade": ["nursing"] * 10_001}}], "model": "content"},
+        422,
+        "10001 values in one request",
+        "where, features",
+    ),
+    (
+        "/explanations",
+        {"query": {"user": "U00", "allow": ["R00"] * 10_001}, "item": "R00"},
+        422,
+        "10001 item ids in one request",
+        "history, allow, deny",
+    ),
+    (
+        "/explanations",
+        {"query": {"user": "U00", "where": {"education": [1] * 10_001}}, "item": "R00"},
+        422,
+        "10001 values in one request",
+        "where, features",
+    ),
     ("/recommendations", {"users": ["U00"] * 101, "k": 1}, 422, "101 lists in one", "queries"),
     ("/recommendations", {"users": ["U00"] * 100, "k": 101}, 422, "10100 items to list", None),
     ("/recommendations", {"users": ["U00"], "k": 101, "reasons": True}, 422, "101 reasons", None),
@@ -189,6 +226,58 @@ def test_bad_addresses(client: TestClient, address: str, status: int, what: str)
     result = error(client.get(address))
     assert result[0] == status
     assert what in result[1]
+
+
+@pytest.mark.parametrize("path", ["/users/U00/recommendations", "/items/R00/similar"])
+def test_a_long_rule_in_the_query_string(client: TestClient, path: str) -> None:
+    rule = json.dumps({"education": [1] * 10_001})
+    result = error(client.get(path, params={"where": rule}))
+    assert result == (422, "10001 values in one request", "where")
+
+
+def test_a_rule_is_checked_once_for_all_lists(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = list[object]()
+
+    def matches(items: object, rule: object, where: object) -> None:
+        checked.append(where)
+
+    monkeypatch.setattr("shortlist.serving.queries.matches", matches)
+    queries = [{"user": "U00"}, {"user": "U01", "where": {"remote": True}}, {"user": "U02"}]
+    body = {"queries": queries, "where": {"education": [1, 2]}}
+    assert client.post("/recommendations", json=body).status_code == 200
+    assert checked == [{"education": [1, 2]}, {"remote": True}]
+
+
+MANY_WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"users": ["U00"], "where": {"education": [[]] * 1_000}}, "where.education.0"),
+    ({"users": ["U00"], "where": {f"f{n}": [[]] for n in range(1_000)}}, "where.f0.0"),
+    ({"users": ["U00"], "where": {"e": {f"f{n}": 1 for n in range(1_000)}}}, "where.e.f0"),
+    ({"users": [[]] * 1_000}, "users.0"),
+    ({"users": ["U00"], "allow": [None] * 1_000}, "allow.0"),
+    ({"queries": [{"history": [[]] * 1_000}]}, "queries.0.history.0"),
+    ({"queries": [{"history": {f"R{n}": "x" for n in range(1_000)}}]}, "queries.0.history.R0"),
+    ({"queries": [{"features": {f"f{n}": {} for n in range(1_000)}}]}, "queries.0.features.f0"),
+    ({"queries": [{f"f{n}": 1 for n in range(1_000)}]}, "queries.0.f0"),
+    ({f"f{n}": 1 for n in range(1_000)}, "f0"),
+]
+
+
+@pytest.mark.parametrize(("body", "where"), MANY_WRONG)
+def test_of_many_wrong_values_one_is_reported(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, body: dict[str, Any], where: str
+) -> None:
+    counts = list[int]()
+
+    def counting(errors: Any) -> Any:
+        counts.append(len(errors))
+        return invalid(errors)
+
+    monkeypatch.setattr("shortlist.serving.operations.invalid", counting)
+    result = error(client.post("/recommendations", json=body))
+    assert result[::2] == (422, where)
+    assert counts[0] < 20  # the types that one value may have
 
 
 def test_other_methods(client: TestClient) -> None:

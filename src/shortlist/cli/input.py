@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
 from pathlib import Path
@@ -25,8 +27,9 @@ def read_ids(source: Path, vocabulary: Vocabulary) -> list[Id]:
     """
     if columns := _columns(source):
         return _most_known(columns, source, vocabulary)
-    lines = [line.strip() for line in _read(source, "one id per line").splitlines()]
-    ids = vocabulary.parse(filter(None, lines))
+    text = _read(source, "one id per line")
+    lines = _cells(text, source) if _is_table(source) else text.splitlines()
+    ids = vocabulary.parse(filter(None, map(str.strip, lines)))
     if len(ids) > 1 and ids[0] not in vocabulary and _names_ids(str(ids[0]), vocabulary.kind):
         remark(f"{source}: the first row, {ids[0]}, is the name of the column")
         del ids[0]
@@ -38,6 +41,7 @@ def read_ids(source: Path, vocabulary: Vocabulary) -> list[Id]:
 def _columns(source: Path) -> dict[str, list[str]]:
     """Read the columns of a table as texts; none if the file has one id on each line."""
     from shortlist.data.formats.delimited import column_names
+    from shortlist.data.formats.text_files import encoding_of
     from shortlist.data.sources import relation
     from shortlist.data.sql import connect, quoted
 
@@ -45,7 +49,7 @@ def _columns(source: Path) -> dict[str, list[str]]:
         return {}
     with connect() as db:
         if source.name.lower().removesuffix(".gz").endswith((".csv", ".tsv")):
-            names = [*column_names(source)[0]]
+            names = [*column_names(source, encoding=encoding_of(source, None))[0]]
             if len(names) == 1:
                 return {}
         else:
@@ -56,6 +60,19 @@ def _columns(source: Path) -> dict[str, list[str]]:
         )
         columns: dict[str, list[str]] = rows.project(texts).to_arrow_table().to_pydict()
     return columns
+
+
+def _cells(text: str, source: Path) -> list[str]:
+    """Read the cells of a CSV file with one column; they may be quoted, and hold delimiters."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter="\x1f", strict=True)
+    try:
+        return [cell for row in rows for cell in row]
+    except csv.Error as error:
+        raise InputError(
+            f"the row cannot be read: {error}",
+            where=f"{source.name}, row {rows.line_num}",
+            remedy="close every quote, and write quotes within a value twice",
+        ) from error
 
 
 def _rows(source: Path, known: pa.Table) -> list[dict[str, Any]]:

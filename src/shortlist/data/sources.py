@@ -35,6 +35,7 @@ class Read(NamedTuple):
 
 _EXACT = {"DOUBLE": 2**53, "FLOAT": 2**24}  # integers below are all floats; these may be rounded
 _EXACT_HALF = 2**11
+_SPREADSHEETS = (".xls", ".xlsx", ".ods", ".numbers")
 HISTORIES = "; for {user: [item, ...], ...} call Dataset.from_histories"
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
@@ -109,15 +110,28 @@ def _whole_ids(rows: duckdb.DuckDBPyRelation, ids: Collection[str]) -> duckdb.Du
 def is_table(source: str) -> bool:
     """Return whether a text names table files (a file, a folder, a pattern) and no database.
 
+    An existing file that is neither counts as a table: to read it explains what it is.
+
     >>> is_table("orders.csv"), is_table("s3://logs/2024"), is_table("shop.duckdb")
     (True, True, False)
     """
     path = Path(source)
     if "://" in source:
         return remote.is_remote(source)
-    if scan.is_pattern(path) or path.is_dir() or _kind(path) in (".csv", ".parquet", ".jsonl"):
+    if scan.is_pattern(path) or path.is_dir():
         return True
-    return path.is_file() and recognise(path) is not None
+    if _kind(path) in (".csv", ".parquet", ".jsonl", *_SPREADSHEETS):
+        return True
+    return path.is_file() and (recognise(path) is not None or not _is_database(path))
+
+
+def _is_database(path: Path) -> bool:
+    """Return whether a file is a database, by its name or its first bytes; an empty one may be."""
+    if path.suffix.lower() in (".db", ".duckdb", ".sqlite", ".sqlite3"):
+        return True
+    with path.open("rb") as file:
+        start = file.read(16)
+    return not start or start.startswith(b"SQLite format 3") or start[8:12] == b"DUCK"
 
 
 class _Reader(NamedTuple):
@@ -211,9 +225,7 @@ class _Reader(NamedTuple):
             raise InputError(
                 f"{self.label}: files of the type of {path.name} cannot be read",
                 where=str(path),
-                remedy=scan.AS_CSV
-                if _kind(path) in (".xls", ".xlsx", ".ods", ".numbers")
-                else f"give {READABLE}",
+                remedy=scan.AS_CSV if _kind(path) in _SPREADSHEETS else f"give {READABLE}",
             )
         return self._typed_text([path], layout)
 

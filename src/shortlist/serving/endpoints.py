@@ -31,7 +31,13 @@ from shortlist.serving.catalogue import describe_user, describe_users, find_user
 from shortlist.serving.errors import RequestError, RequestErrorCode, check_count, wrong_value
 from shortlist.serving.model_store import ServedModel, known_id
 from shortlist.serving.operations import Operation
-from shortlist.serving.queries import check_queries, shared_where, to_explained_query, to_queries
+from shortlist.serving.queries import (
+    check_queries,
+    rules_of,
+    shared_where,
+    to_explained_query,
+    to_queries,
+)
 from shortlist.serving.replies import note
 from shortlist.serving.service import Service
 from shortlist.serving.workers import check_stopped
@@ -86,7 +92,7 @@ async def user_recommendations(
         check_count(k, service.limits.reasons, "reasons", "k")
     (user,) = served.data.users.parse([user_id])
     query = service.recent.extended(Query(user=user, where=where), served.data)
-    check_queries(served, [query])
+    check_queries(served, [query], [query.rules])
     options = ListArguments(k, exclude_seen, as_of=as_of, diversity=diversity)
     job = Job(served, [query], options)
     (items,) = await _lists(service, job, reasons=reasons)
@@ -102,7 +108,7 @@ async def recommendations(
         for query in to_queries(body, served, service.limits)
     ]
     where = shared_where(body)
-    check_queries(served, queries, body.on_unknown, where)
+    check_queries(served, queries, rules_of(body), body.on_unknown)
     options = ListArguments(
         body.k, body.exclude_seen, body.on_unknown, body.as_of, where, body.diversity
     )
@@ -165,7 +171,7 @@ def explanations(
     """Explain the score of an item: return the terms it is the sum of."""
     query = to_explained_query(body, served, service.limits)
     query = service.recent.extended(query, served.data)
-    check_queries(served, [query])
+    check_queries(served, [query], [query.rules])
     [explanation] = explain_items(served.model, query, [body.item])
     return {
         "model": served.name,

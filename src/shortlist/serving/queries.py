@@ -14,7 +14,7 @@ from shortlist.recommend.rules import Rules
 from shortlist.serving.errors import check_count, wrong_value
 from shortlist.serving.limits import Limits
 from shortlist.serving.model_store import ServedModel
-from shortlist.serving.requests import ExplanationIn, QueryIn, RecommendationsIn
+from shortlist.serving.requests import ExplanationIn, QueryIn, RecommendationsIn, count_values
 
 
 def to_queries(body: RecommendationsIn, served: ServedModel, limits: Limits) -> list[Query]:
@@ -22,10 +22,7 @@ def to_queries(body: RecommendationsIn, served: ServedModel, limits: Limits) -> 
     _require_one_of("users", body.users, "queries", body.queries)
     users, given = body.users or [], body.queries or []
     count = len(users) + len(given)
-    ids = _total_length([body.allow, body.deny]) + sum(
-        _total_length([query.history, query.allow, query.deny]) for query in given
-    )
-    check_count(ids, limits.entries, "item ids", "history, allow, deny")
+    _check_entries([body, *given], limits)
     check_count(count * body.k, limits.listed, "items to list", "lists times k")
     if body.reasons:
         check_count(count * body.k, limits.reasons, "reasons", "lists times k")
@@ -42,7 +39,7 @@ def to_explained_query(body: ExplanationIn, served: ServedModel, limits: Limits)
     _require_one_of("a user", body.user, "a query", body.query)
     if body.query is None:
         return Query(user=body.user)
-    check_count(_total_length([body.query.history]), limits.entries, "item ids", "query.history")
+    _check_entries([body.query], limits)
     return _to_query(body.query, served)
 
 
@@ -56,13 +53,21 @@ def shared_where(body: RecommendationsIn) -> dict[str, Any] | None:
     return body.where if ruled & (body.where or {}).keys() else None
 
 
+def rules_of(body: RecommendationsIn) -> list[Rules]:
+    """Return the rules of a request and of its queries, before they are combined."""
+    return [Rules(part.allow, part.deny, part.where) for part in (body, *(body.queries or ()))]
+
+
 def check_queries(
     served: ServedModel,
     queries: Sequence[Query],
+    rules: Iterable[Rules],
     on_unknown: OnUnknown = "raise",
-    where: dict[str, Any] | None = None,
 ) -> None:
-    """Check at little cost that queries can be scored: their ids, features and rules."""
+    """Check at little cost that queries can be scored: their ids and features, and the rules.
+
+    A rule that many queries obey is given once: a long one takes tens of milliseconds.
+    """
     data = served.data
     for query in queries:
         known = all(item in data.items for item in query.history or ())
@@ -70,11 +75,12 @@ def check_queries(
         if query.features is not None or not known:
             resolve(served.model, None, queries, on_unknown)
             break
-    if where is not None:
-        _check_rules(served, Rules(where=where), strict=True)
-    for query in queries:
-        if query.allow is not None or query.deny is not None or query.where is not None:
-            _check_rules(served, query.rules, strict=on_unknown == "raise")
+    no_items = None if data.item_features is None else data.item_features.slice(0, 0)
+    for each in rules:
+        if on_unknown == "raise":
+            data.items.require([*(each.allow or ()), *(each.deny or ())])
+        if each.rule is not None:
+            matches(no_items, each.rule, each.where)
 
 
 def _require_one_of(first: str, value: object, second: str, other: object) -> None:
@@ -104,14 +110,12 @@ def _combined(query: Query, common: Query) -> Query:
     return replace(query, allow=allow, deny=deny, where=where)
 
 
-def _check_rules(served: ServedModel, rules: Rules, *, strict: bool) -> None:
-    data = served.data
-    if strict:
-        data.items.require([*(rules.allow or ()), *(rules.deny or ())])
-    if rules.rule is not None:
-        no_items = None if data.item_features is None else data.item_features.slice(0, 0)
-        matches(no_items, rules.rule, rules.where)
-
-
-def _total_length(parts: Iterable[Any]) -> int:
-    return sum(len(part) for part in parts if part is not None)
+def _check_entries(parts: Iterable[RecommendationsIn | QueryIn], limits: Limits) -> None:
+    """Check how many ids and values the lists of a request hold."""
+    ids = values = 0
+    for part in parts:
+        history, features = getattr(part, "history", None), getattr(part, "features", None)
+        ids += sum(count_values(each or []) for each in (history, part.allow, part.deny))
+        values += count_values(part.where or {}) + count_values(features or {})
+    check_count(ids, limits.entries, "item ids", "history, allow, deny")
+    check_count(values, limits.entries, "values", "where, features")

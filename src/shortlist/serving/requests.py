@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import (
     AllowInfNan,
@@ -15,7 +15,10 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StrictStr,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
+    model_validator,
 )
 from pydantic_core import from_json
 
@@ -43,6 +46,23 @@ def _read_rule(text: Any) -> Any:
         raise wrong_value(f"the rule is not JSON: {error}", "where", remedy) from None
 
 
+def _name_by_name(given: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Validate an object up to the first name that is wrong."""
+    if not isinstance(given, dict):
+        return validate(given)
+    valid: dict[str, Any] = {}
+    for name, value in given.items():
+        valid |= validate({name: value})
+    return valid
+
+
+# pydantic reports every wrong element, as every type that it may have. That takes seconds and much
+# memory if there are many, and the reply names one: lists and objects stop at the first.
+_Element = TypeVar("_Element")
+_Name = TypeVar("_Name", bound=str)
+List: TypeAlias = Annotated[list[_Element], Field(fail_fast=True)]
+Object: TypeAlias = Annotated[dict[_Name, _Element], WrapValidator(_name_by_name)]
+
 Id: TypeAlias = StrictInt | Annotated[StrictStr, Field(max_length=1_000)]
 NewId: TypeAlias = (
     Annotated[StrictInt, Field(ge=-(2**63), lt=2**64)]
@@ -50,12 +70,12 @@ NewId: TypeAlias = (
 )
 Number: TypeAlias = Annotated[float, Strict(), AllowInfNan(False)]
 Scalar: TypeAlias = StrictBool | StrictInt | Number | StrictStr | None
-Value: TypeAlias = Scalar | list[Scalar]
+Value: TypeAlias = Scalar | List[Scalar]
 Operator: TypeAlias = Literal[
     "eq", "ne", "lt", "lte", "gt", "gte", "in", "not_in", "contains", "is_null"
 ]
-Where: TypeAlias = dict[str, Value | dict[Operator, Value]]
-Weights: TypeAlias = dict[str, Annotated[Number, Field(ge=0)]]
+Where: TypeAlias = Object[str, Value | Object[Operator, Value]]
+Weights: TypeAlias = Object[str, Annotated[Number, Field(ge=0)]]
 
 _WHERE = (
     "A rule over item fields: {field: value}, {field: [values]} or {field: {operator: value}}. "
@@ -73,6 +93,7 @@ Length: TypeAlias = Annotated[
 ]
 WhereText: TypeAlias = Annotated[
     Where | None,
+    AtMost("entries", "values"),
     BeforeValidator(_read_rule),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]}),
     Field(description=f"As JSON. {_WHERE}", examples=['{"education": {"lte": 3}}']),
@@ -94,23 +115,33 @@ Hits: TypeAlias = Annotated[
 class Body(BaseModel, extra="forbid", frozen=True):
     """The base of every request: no unknown fields."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_unknown(cls, given: Any) -> Any:
+        """Leave one unknown field for pydantic to refuse: it would report each of them."""
+        if not isinstance(given, dict):
+            return given
+        unknown = next((name for name in given if name not in cls.model_fields), None)
+        named = {*cls.model_fields, unknown}
+        return {name: value for name, value in given.items() if name in named}
+
 
 class QueryIn(Body):
     """The query of a list: a known user, a history, features, or several of them."""
 
     user: Id | None = Field(None, description="The id of a user.", examples=["U00001"])
-    history: list[Id] | Weights | None = Field(
+    history: List[Id] | Weights | None = Field(
         None,
         description="Item ids, the latest last, or a mapping from item id to weight.",
         examples=[["R00001", "R00002"], {"R00001": 4.5}],
     )
-    features: dict[str, Value] | None = Field(
+    features: Object[str, Value] | None = Field(
         None,
         description="User features by name (see GET /schema).",
         examples=[{"degree": 4, "keywords": ["welding"]}],
     )
-    allow: list[Id] | None = Field(None, description="Only these items.")
-    deny: list[Id] | None = Field(None, description="None of these items.")
+    allow: List[Id] | None = Field(None, description="Only these items.")
+    deny: List[Id] | None = Field(None, description="None of these items.")
     where: Where | None = Field(
         None, description=_WHERE, examples=[{"education": {"lte": 3}, "address_seq1": ["3", "4"]}]
     )
@@ -126,16 +157,16 @@ class RecommendationsIn(Body, json_schema_extra={"examples": _LIST_EXAMPLES}):
     """One list or many, for ``queries`` or ``users``. The rules here apply to every list."""
 
     model: ModelName = None
-    queries: Annotated[list[QueryIn] | None, AtMost("queries", "lists")] = Field(None, min_length=1)
-    users: Annotated[list[Id] | None, AtMost("queries", "lists", "queries")] = Field(
+    queries: Annotated[List[QueryIn] | None, AtMost("queries", "lists")] = Field(None, min_length=1)
+    users: Annotated[List[Id] | None, AtMost("queries", "lists", "queries")] = Field(
         None, min_length=1, description="Ids of users."
     )
     k: Annotated[StrictInt, AtMost("k")] = Field(
         10, ge=1, description="The largest number of items of a list."
     )
     exclude_seen: StrictBool = Field(True, description="Leave out the items of the history.")
-    allow: list[Id] | None = Field(None, description="Only these items.")
-    deny: list[Id] | None = Field(None, description="None of these items.")
+    allow: List[Id] | None = Field(None, description="Only these items.")
+    deny: List[Id] | None = Field(None, description="None of these items.")
     where: Where | None = Field(
         None, description=_WHERE, examples=[{"year": {"gte": 1990}, "genres": {"contains": "War"}}]
     )
@@ -180,7 +211,7 @@ _RECORD_EXAMPLE = {"interactions": [{"user_id": "U00001", "item_id": "R00001"}]}
 class InteractionsIn(Body, json_schema_extra={"examples": [_RECORD_EXAMPLE]}):
     """Interactions to record: all of them or none."""
 
-    interactions: Annotated[list[InteractionIn], AtMost("interactions", "interactions")] = Field(
+    interactions: Annotated[List[InteractionIn], AtMost("interactions", "interactions")] = Field(
         min_length=1
     )
 
@@ -200,9 +231,9 @@ def check_bounds(request: BaseModel, limits: Limits) -> None:
     """Raise a RequestError if a field exceeds the limit that it declares."""
     for name, bound in bounds(type(request)).items():
         value, limit = getattr(request, name), getattr(limits, bound.limit)
-        count = len(value) if isinstance(value, list) else value
-        if count is None:
+        if value is None:
             continue
+        count = value if isinstance(value, int) else count_values(value)
         if bound.noun:
             check_count(count, limit, bound.noun, bound.where or name)
         elif count > limit:
@@ -213,6 +244,13 @@ def check_bounds(request: BaseModel, limits: Limits) -> None:
                 remedy=f"ask for 1 to {limit} items",
                 parameter=name,
             )
+
+
+def count_values(given: Any) -> int:
+    """Return how many values a list, or the parts of a rule or of features, hold."""
+    if isinstance(given, dict):
+        return sum(map(count_values, given.values()))
+    return len(given) if isinstance(given, list) else 1
 
 
 def add_limits(schemas: dict[str, Any], form: type[BaseModel], limits: Limits) -> None:

@@ -26,7 +26,7 @@ AS_CSV = "open it in a spreadsheet, and save it as 'CSV UTF-8'"
 _OTHER_KINDS = {
     b"pk\x03\x04": (
         "an Excel file or another archive",
-        f"{AS_CSV}; or pass pandas.read_excel(...)",
+        f"{AS_CSV}; or pass pandas.read_excel(...); unpack an archive",
     ),
     b"\xd0\xcf\x11\xe0": ("an old Excel file", f"{AS_CSV}; or pass pandas.read_excel(...)"),
     **dict.fromkeys(

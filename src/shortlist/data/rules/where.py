@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_FLOOR, Context, Decimal
+from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, Literal, TypeAlias
 
@@ -57,6 +58,7 @@ _MICROSECONDS = {  # per unit of a type of times
     "day": Decimal(DAY),
 }
 _OTHER_REMEDY = "give a value of type {kind}; is_null finds what is missing"
+_LIST_REMEDY = "use contains, with a value of type {kind}; is_null finds what is missing"
 
 
 def parse_where(where: Where) -> Rule:
@@ -157,17 +159,38 @@ def matches(
             "dates like 2024-12-31, and all times in one zone",
         )
     try:
-        met = _meets(_comparable(column), operator, _in_unit(value, items, name))
+        values = _distinct(value) if operator in ("in", "not_in") else value
+        met = _meets(_comparable(column), operator, _in_unit(values, items, name))
     except (TypeError, ValueError, ArithmeticError, NotImplementedError, pa.ArrowException):
         unit = str(unit_and_currency(items, name))
+        held = f"a list of {column.type.value_type}" if is_list(column.type) else column.type
         raise InputError(
             f"{shown(operator)} cannot compare {shown(value)} with feature {name!r}, "
-            f"which is {column.type}{f', in {unit}' if unit else ''}",
+            f"which is {held}{f', in {unit}' if unit else ''}",
             where=f"{argument}={shown(where)}",
-            remedy=_REMEDIES.get(operator, _OTHER_REMEDY).format(kind=column.type),
+            remedy=_remedy(operator, value, column.type),
         ) from None
     mask: Mask = pc.fill_null(met, False).to_numpy(zero_copy_only=False)
     return mask
+
+
+def _remedy(operator: str, value: Any, kind: pa.DataType) -> str:
+    """Return what to do where an operator cannot compare a value with a column of a type."""
+    remedy = _REMEDIES.get(operator, _OTHER_REMEDY)
+    if is_list(kind) and operator != "is_null":
+        kind, remedy = kind.value_type, _OTHER_REMEDY if operator == "contains" else _LIST_REMEDY
+        if operator == "contains" and is_text(kind) and type(value) in (int, float):
+            return f'give a text: contains "{value}"'
+    elif is_text(kind) and operator == "contains":
+        remedy = _OTHER_REMEDY
+    return remedy.format(kind=kind)
+
+
+def _distinct(values: Any) -> list[Any]:
+    """Return the distinct values of a list; those of different types, as 1 and True, differ."""
+    if isinstance(values, str):
+        raise TypeError(values)
+    return list({(type(value), value): value for value in values}.values())
 
 
 def _in_unit(value: Any, features: pa.Table, name: str) -> Any:
@@ -224,8 +247,6 @@ def _meets(column: pa.Array, operator: str, value: Any) -> pa.Array:
             raise TypeError(value)
         return pc.match_substring(column, str(value))
     if operator in ("in", "not_in"):
-        if isinstance(value, str):
-            raise TypeError(value)
         places = [_placed(part, column.type) for part in value]
         members = pa.array([held for held, beyond in places if not beyond], column.type)
         listed = pc.is_in(column, members)
@@ -289,6 +310,7 @@ def _unit(kind: pa.DataType) -> str:
     return str(getattr(kind, "unit", "day" if pa.types.is_date32(kind) else "ms"))
 
 
+@lru_cache
 def _limits(kind: pa.DataType) -> tuple[Decimal, Decimal]:
     """Return the least and the greatest finite number that a type of numbers or times holds."""
     if pa.types.is_decimal(kind):

@@ -36,6 +36,6 @@ def look(
     seen = look_at(table, **tables)
     options: dict[str, Any] = named | seen.options
     notes = tuple(remedies.as_options(note, TABLE_OPTIONS) for note in seen.roles.notes)
-    say(str(replace(seen, roles=replace(seen.roles, notes=notes))))
+    say(*replace(seen, roles=replace(seen.roles, notes=notes)).content())
     words = ["shortlist", "fit", table, *as_options(options), "--model", "auto", "--out", "bundle"]
     typer.echo(f"\nnext: {shlex.join(words)}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from shortlist.text import html
+from shortlist.text import TextTable, as_html, as_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +24,12 @@ class Tabular(ABC):
         """Return the table."""
 
     @abstractmethod
+    def content(self) -> list[str | TextTable]:
+        """Return the lines and the tables that ``print`` and notebooks show."""
+
     def __str__(self) -> str:
-        """Return what ``print`` and notebooks show."""
+        """Return the lines and the tables as text."""
+        return as_text(self.content())
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Export the table through Arrow's C interface: polars, DuckDB and others read it as is."""
@@ -33,7 +37,7 @@ class Tabular(ABC):
 
     def _repr_html_(self) -> str:
         """Show in a notebook what ``print`` shows, its tables as HTML tables."""
-        return html(str(self))
+        return as_html(self.content())
 
     def first(self, count: int) -> pa.Table:
         """Return the first rows, as they are shown to people."""

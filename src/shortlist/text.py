@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from io import StringIO
+from itertools import groupby
 from typing import Any
 
-_RULE = re.compile(r"-+(\+-+)+")  # below the header of a table
 _NUMBER = re.compile(r"[-+<\[ ]*\d")
-_LEAST_WORDS = 24  # the width of a column of words, with its margins
+_LEAST_WORDS = 22  # the width of a column of words
+_GAP = 3  # between two columns: " | "
 _WIDTH = 10_000  # wide enough that rich never truncates a cell; the terminal wraps lines
 
 
@@ -65,7 +67,10 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     for row in rows:
         table.add_row(*row)
     output = StringIO()
-    Console(file=output, width=_WIDTH, no_color=True, markup=False, highlight=False).print(table)
+    console = Console(
+        file=output, width=_WIDTH, no_color=True, markup=False, emoji=False, highlight=False
+    )
+    console.print(table)
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
 
 
@@ -82,125 +87,116 @@ def cells(rows: Iterable[Mapping[str, Any]]) -> list[list[str]]:
     return [[text(value) for value in row.values()] for row in rows]
 
 
-def html(text: str) -> str:
-    """Format a text for a notebook: the tables of :func:`text_table` in it become HTML tables.
+@dataclass(frozen=True)
+class TextTable:
+    """A table of a text: a header, and rows of as many cells.
 
-    >>> html(text_table(["who", "pay"], []))[:47]
-    '<table><tr><th style="text-align:left">who</th>'
-    """
-    lines, start, parts = text.splitlines(), 0, []
-    for first, end in [*_tables(lines), (len(lines), len(lines))]:
-        if words := escape("\n".join(lines[start:first]).strip()):
-            parts.append(f"<p>{words.replace(chr(10), '<br>')}</p>")
-        if first < end:
-            parts.append(_html_table(lines[first:end]))
-        start = end
-    return "".join(parts)
-
-
-def _html_table(lines: Sequence[str]) -> str:
-    """Format the lines of a table; columns of which most cells are numbers are right-aligned."""
-    widths = [len(part) for part in lines[1].split("+")]
-    rows = [[cell.strip() for cell in _cut(line, widths)] for line in lines]
-    del rows[1]  # the rule
-    columns = zip(*rows[1:], strict=True) if rows[1:] else [()] * len(widths)
-    numbers = [sum(bool(_NUMBER.match(cell)) for cell in column) for column in columns]
-    sides = ["right" if 2 * count > len(rows) - 1 else "left" for count in numbers]
-    formatted = [
-        "".join(
-            f'<{tag} style="text-align:{side}">{escape(cell)}</{tag}>'
-            for cell, side in zip(row, sides, strict=True)
-        )
-        for tag, row in [("th", rows[0]), *(("td", row) for row in rows[1:])]
-    ]
-    return f"<table><tr>{'</tr><tr>'.join(formatted)}</tr></table>"
-
-
-def _tables(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Find the tables of :func:`text_table`: the positions of their headers and of their ends."""
-    end = 0
-    for number, rule in enumerate(lines):
-        if number <= end or not _RULE.fullmatch(rule):
-            continue
-        header, end = number - 1, number + 1
-        while end < len(lines) and lines[end].count(" |") >= rule.count("+"):
-            end += 1
-        yield header, end
-
-
-def folded(text: str, width: int) -> str:
-    """Fit the tables in a text into ``width``.
-
-    Columns of words, such as titles, are shortened as far as is needed and as they stay readable.
-    A table that is still too wide is broken into several, one below the other; each has the first
-    column again. The tables are those of :func:`text_table`.
-
-    >>> print(folded(text_table(["who", "tea", "rye"], [["ann", "12", "7"]]), 10))
+    >>> print(TextTable(["who", "tea", "rye"], [["ann", "12", "7"]]).text(10))
     who | tea
-    ----+-----
+    ----+----
     ann |  12
     <BLANKLINE>
     who | rye
     ----+----
     ann |   7
     """
-    lines, done, start = text.splitlines(), [], 0
-    for first, end in _tables(lines):
-        if len(lines[first + 1]) > width:
-            done += [*lines[start:first], *_parts(_narrowed(lines[first:end], width), width)]
-            start = end
-    return "\n".join([*done, *lines[start:]])
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def text(self, width: int | None = None) -> str:
+        """Format the table by :func:`text_table`; one that is too wide is fitted into ``width``.
+
+        Columns of words, such as titles, are shortened as far as is needed and as they stay
+        readable. A table that is still too wide is broken into several, one below the other; each
+        has the first column again.
+        """
+        if width is None or _width(self._widths()) <= width:
+            return text_table(self.header, self.rows)
+        parts = self._narrowed(width)._parts(width)
+        return "\n\n".join(text_table(part.header, part.rows) for part in parts)
+
+    def html(self) -> str:
+        """Format the table for a notebook; columns of mostly numbers are right-aligned."""
+        numbers = [
+            sum(_NUMBER.match(cell.strip()) is not None for cell in cells)
+            for _, *cells in self._columns()
+        ]
+        sides = ["right" if 2 * count > len(self.rows) else "left" for count in numbers]
+        lines = [
+            "".join(
+                f'<{tag} style="text-align:{side}">{escape(cell.strip())}</{tag}>'
+                for cell, side in zip(row, sides, strict=True)
+            )
+            for tag, row in [("th", self.header), *(("td", row) for row in self.rows)]
+        ]
+        return f"<table><tr>{'</tr><tr>'.join(lines)}</tr></table>"
+
+    def _columns(self) -> list[tuple[str, ...]]:
+        """Return the cells of each column, its name first."""
+        return list(zip(self.header, *self.rows, strict=True))
+
+    def _widths(self) -> list[int]:
+        from rich.cells import cell_len
+
+        return [max(map(cell_len, cells)) for cells in self._columns()]
+
+    def _narrowed(self, width: int) -> TextTable:
+        """Shorten the widest columns of words, but not the first column, until the table fits."""
+        from rich.cells import cell_len, set_cell_size
+
+        columns, widths = self._columns(), self._widths()
+        words = [n for n, cells in enumerate(columns) if n and " " in "".join(cells)]
+        least = [_LEAST_WORDS] * (len(widths) - 1) + [_LEAST_WORDS + 1]  # no blank follows the last
+        while words and (excess := _width(widths) - width) > 0:
+            if widths[widest := max(words, key=widths.__getitem__)] <= least[widest]:
+                break
+            widths[widest] = max(least[widest], widths[widest] - excess)
+
+        def fitted(row: Sequence[str]) -> list[str]:
+            return [
+                cell if cell_len(cell) <= room else f"{set_cell_size(cell, room - 1).rstrip()}…"
+                for cell, room in zip(row, widths, strict=True)
+            ]
+
+        return TextTable(fitted(self.header), [fitted(row) for row in self.rows])
+
+    def _parts(self, width: int) -> list[TextTable]:
+        """Break the table into parts of at most this width, where that is possible."""
+        widths = self._widths()
+        groups: list[list[int]] = [[0]]
+        for column in range(1, len(widths)):
+            if len(groups[-1]) > 1 and _width(widths[n] for n in [*groups[-1], column]) > width:
+                groups.append([0])
+            groups[-1].append(column)
+        return [
+            TextTable(
+                [self.header[n] for n in group], [[row[n] for n in group] for row in self.rows]
+            )
+            for group in groups
+        ]
 
 
-def _narrowed(table: Sequence[str], width: int) -> list[str]:
-    """Shorten the widest columns of words, but not the first column, until a table fits."""
-    from rich.cells import cell_len, set_cell_size
-
-    full = [len(part) for part in table[1].split("+")]
-    rows = [[cell.strip() for cell in _cut(line, full)] for line in table]
-    words = [n for n, cells in enumerate(zip(*rows, strict=True)) if n and " " in "".join(cells)]
-    widths = full.copy()
-    while (excess := sum(widths) + len(widths) - 1 - width) > 0:
-        if not words or widths[widest := max(words, key=widths.__getitem__)] <= _LEAST_WORDS:
-            break
-        widths[widest] = max(_LEAST_WORDS, widths[widest] - excess)
-    if widths == full:
-        return list(table)
-    for row in rows:
-        for n in words:
-            if widths[n] < full[n] and cell_len(row[n]) > widths[n] - 2:
-                row[n] = f"{set_cell_size(row[n], widths[n] - 3).rstrip()}…"
-    return text_table(rows[0], rows[2:]).splitlines()
+def _width(widths: Iterable[int]) -> int:
+    """Return the width of a table with columns of these widths."""
+    return sum(width + _GAP for width in widths) - _GAP
 
 
-def _parts(table: Sequence[str], width: int) -> list[str]:
-    """Return the lines of a table in parts; its second line is the rule below the header."""
-    widths = [len(part) for part in table[1].split("+")]
-    rows = [_cut(line, widths) for line in table]
-    groups: list[list[int]] = [[]]
-    for column in range(1, len(widths)):
-        taken = widths[0] + sum(1 + widths[other] for other in [*groups[-1], column])
-        if groups[-1] and taken > width:
-            groups.append([])
-        groups[-1].append(column)
-    lines: list[str] = []
-    for group in groups:
-        parts = ["|".join([row[0], *(row[column] for column in group)]).rstrip() for row in rows]
-        parts[1] = parts[1].replace("|", "+")
-        lines += [*([""] if lines else []), *parts]
-    return lines
+def as_text(content: Iterable[str | TextTable], width: int | None = None) -> str:
+    """Join lines and tables; tables that are wider than ``width`` are fitted into it."""
+    return "\n".join(part if isinstance(part, str) else part.text(width) for part in content)
 
 
-def _cut(line: str, widths: Sequence[int]) -> list[str]:
-    """Cut a line of a table into its cells, each with its blanks."""
-    from rich.cells import cell_len
+def as_html(content: Iterable[str | TextTable]) -> str:
+    """Format lines and tables for a notebook.
 
-    cells, at = [], 0
-    for cell_width in widths:
-        end, taken = at, 0
-        while end < len(line) and taken < cell_width:
-            taken += cell_len(line[end])
-            end += 1
-        cells.append(line[at:end] + " " * (cell_width - taken))
-        at = end + 1  # without the line between the cells
-    return cells
+    >>> as_html(["a < b", TextTable(["who"], [])])
+    '<p>a &lt; b</p><table><tr><th style="text-align:left">who</th></tr></table>'
+    """
+    done = []
+    for _, group in groupby(content, type):
+        parts = list(group)
+        done += [part.html() for part in parts if isinstance(part, TextTable)]
+        if words := escape(as_text(part for part in parts if isinstance(part, str)).strip()):
+            done.append(f"<p>{words.replace(chr(10), '<br>')}</p>")
+    return "".join(done)

@@ -138,6 +138,13 @@ def test_similar_and_audience(run: Run, bundle: Path) -> None:
     assert all(row["user_id"] % 2 == 1 for row in audience)
 
 
+@pytest.mark.parametrize(("command", "items"), [("recommend", []), ("similar", ["1"])])
+def test_notes_on_lists_are_remarks(run: Run, bundle: Path, command: str, items: list[str]) -> None:
+    outcome = run(command, bundle, *items, "--where", "year >= 2050", "--json", "-")
+    assert json.loads(outcome.out) == []
+    assert outcome.err.splitlines() == ["no item meets the rule: year runs from 1,981 to 1,990"]
+
+
 def test_doctor_tries_every_model(run: Run) -> None:
     outcome = run("doctor", "--json", "-")
     assert outcome.code == 0

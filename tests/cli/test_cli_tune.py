@@ -99,12 +99,13 @@ def test_ctrl_c_says_what_is_kept(
 
     with monkeypatch.context() as patched:
         patched.setattr("shortlist.tuning.search.run_trial", stopped)
-        outcome = run(*arguments)
-    assert outcome.code == 130
+        outcome = run(*arguments, "-q")
+    left = "the trials are lost: with --study FILE the same command could continue"
+    if kept:
+        left = f"the trials so far are in {study}: the same command continues from there"
+    assert (outcome.code, outcome.err) == (130, f"stopped: {left}\n")
     if not kept:
-        assert "the trials are lost: with --study FILE the same" in outcome.err
         return
-    assert f"the trials so far are in {study}: the same command continues" in outcome.err
     outcome = run(*arguments)
     assert outcome.code == 0, outcome.err
     assert f"continuing with the trials in {study}" in outcome.err

@@ -97,7 +97,7 @@ def test_pages_name_only_relative_addresses(client: TestClient) -> None:
 
 
 def test_long_replies_are_compressed_for_clients_that_accept_it(client: TestClient) -> None:
-    plain = client.get("/items?limit=20", headers={"Accept-Encoding": "identity"})
+    plain = client.get("/items?limit=20", headers={"Accept-Encoding": "gzip;q=0"})
     zipped = client.get("/items?limit=20", headers={"Accept-Encoding": "gzip"})
     assert "content-encoding" not in plain.headers
     assert zipped.headers["content-encoding"] == "gzip"
@@ -113,14 +113,6 @@ def test_the_weights_of_encodings_count() -> None:
         assert accepts_gzip(header), header
     for header in ("gzip;q=0, *", "", "identity", "gzip;q=x"):
         assert not accepts_gzip(header), header
-
-
-def test_very_long_replies_are_compressed(client: TestClient, monkeypatch: Any) -> None:
-    monkeypatch.setattr("shortlist.serving.compression._THREAD_BYTES", 1_400)
-    raw = client.build_request("GET", "/openapi.json", headers={"Accept-Encoding": "gzip"})
-    reply = client.send(raw)
-    assert reply.headers["content-encoding"] == "gzip"
-    assert reply.json()["openapi"] == "3.1.0"
 
 
 def test_the_icon(client: TestClient) -> None:

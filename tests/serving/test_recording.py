@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from shortlist.serving.service import Service
 from .test_model_store import eventually
 
 DAY_SECONDS = DAY // 1_000_000
+NUMBERS = itertools.count(1)  # of recorded interactions
 NOON = dt.datetime(2024, 5, 31, 12, tzinfo=dt.UTC)
 SCHEMA = """
 CREATE TABLE person (user_id VARCHAR PRIMARY KEY, trade VARCHAR, degree TINYINT);
@@ -282,11 +284,15 @@ def recent() -> RecentInteractions:
     return RecentInteractions(capacity=10)
 
 
+def add(recent: RecentInteractions, *rows: Recorded) -> None:
+    recent.add(rows, [next(NUMBERS) for _ in rows])
+
+
 def test_the_latest_interaction_with_an_item_counts(
     recent: RecentInteractions, data: sl.Dataset
 ) -> None:
-    recent.add([Recorded("A", "R00", 1.0, NOON), Recorded("A", "R01", 1.0, NOON)])
-    recent.add([Recorded("A", "R00", 3.0, NOON)])
+    add(recent, Recorded("A", "R00", 1.0, NOON), Recorded("A", "R01", 1.0, NOON))
+    add(recent, Recorded("A", "R00", 3.0, NOON))
     assert len(recent) == 2
     known = recent.extended(sl.Query(user="A", history={"R01": 0.5}), data)
     assert known.user is None
@@ -300,13 +306,13 @@ def test_what_the_data_has_already_adds_nothing(
     query = sl.Query(user="U00")
     assert data.times is not None
     fitted = as_datetime(int(data.times[0]))
-    recent.add([Recorded("U00", "R00", 1.0, fitted), Recorded("U00", "X", 1.0, NOON)])
+    add(recent, Recorded("U00", "R00", 1.0, fitted), Recorded("U00", "X", 1.0, NOON))
     assert (
         recent.extended(query, data) is query
     )  # one is in the training data, one not in the catalogue
-    recent.add([Recorded("U00", "R00", 2.0, fitted)])
+    add(recent, Recorded("U00", "R00", 2.0, fitted))
     assert recent.extended(query, data).weights == {"R00": 2.0}
-    recent.add([Recorded("U00", "R00", 1.0, NOON)])
+    add(recent, Recorded("U00", "R00", 1.0, NOON))
     assert recent.extended(query, data).weights == {"R00": 1.0}  # again, and later
 
 
@@ -319,7 +325,7 @@ def test_a_table_may_keep_times_in_seconds_or_days(
 ) -> None:
     log = {"user_id": ["A", "A"], "item_id": ["x", "y"], "at": [5 * DAY_SECONDS + kept, 0]}
     data = sl.Dataset.from_tables(log, time="at")
-    recent.add([Recorded("A", "x", 1.0, as_datetime(5 * DAY) + dt.timedelta(hours=hours))])
+    add(recent, Recorded("A", "x", 1.0, as_datetime(5 * DAY) + dt.timedelta(hours=hours)))
     assert (recent.lacking(data, "A") == {}) is is_fitted
 
 
@@ -334,10 +340,10 @@ def test_the_latest_is_that_of_a_fit(
     """By time if the data has times, or else in the order of recording."""
     log = {"user_id": ["A", "B", "B"], "item_id": ["x", "x", "y"], **times}
     data = sl.Dataset.from_tables(log, time=next(iter(times), None))
-    recent.add([Recorded("A", "y", 5.0, LATER)])
-    recent.add([Recorded("A", "y", 0.5, EARLIER)] * 12)  # more than are kept of an item
+    add(recent, Recorded("A", "y", 5.0, LATER))
+    add(recent, *[Recorded("A", "y", 0.5, EARLIER)] * 12)  # more than are kept of an item
     assert recent.extended(sl.Query(user="A"), data).weights == {"y": weight}
-    recent.add([Recorded("B", "y", 0.5, EARLIER)])
+    add(recent, Recorded("B", "y", 0.5, EARLIER))
     superseded = recent.extended(sl.Query(user="B"), data).weights == {}
     assert superseded == bool(times)  # by the interaction of the data
 
@@ -363,7 +369,7 @@ def test_the_rules_of_the_bundle_hold_for_recorded_interactions(
     data = sl.Dataset.from_tables(log, weight="stars", time="at", **rules)
     sl.Popularity().fit(data).save(tmp_path / "bundle")
     rows = [Recorded("A", "y", 0.5, EARLIER), Recorded("A", "z", 4.5, LATER)]
-    recent.add(rows)
+    add(recent, *rows)
     query = recent.extended(sl.Query(user="A"), sl.load(tmp_path / "bundle").data)
     assert (query.weights, query.dislikes) == (weights, dislikes)
     more = {"user_id": "A", "event": "view"}

@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from typer import Option
 
-from shortlist.cli.output import (
-    Engine,
-    Json,
-    announcing_compilation,
-    remark,
-    say,
-    say_memory,
-    unfinished,
-    write_json,
-)
+from shortlist.cli.output import Engine, Json, finish, remark, say_memory, working
 from shortlist.cli.table_options import Source, as_options, read, with_table_options
 from shortlist.errors import ConfigError, ShortlistError, suggestion
 
@@ -66,7 +57,7 @@ def compare(
     if report is not None:
         require_report(report)  # before the fits, which take long
     left = "nothing was measured" if report is None else f"{report} was not written"
-    with announcing_compilation(), unfinished(left):
+    with working(left):
         named = None if models is None else [named_model(name) for name in models.split(",")]
         lengths = [_number(length) for length in k.split(",")]
         interactions, source = read(data, tables)
@@ -87,9 +78,7 @@ def compare(
             title = f"{_called(source)}: which model is best?"
             comparison.write_report(report, title=title, command=shlex.join(words))
             remark(f"wrote {report}")
-    write_json(comparison.to_dict(), json)
-    if str(json) != "-":
-        say(str(comparison))
+    finish(comparison.to_dict(), json, *comparison.content(), beside_file=True)
     remark(f"used of the data: {comparison.uses}")
 
 

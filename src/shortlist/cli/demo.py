@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from typer import Argument, Option
 
-from shortlist.cli.output import (
-    Json,
-    announcing_compilation,
-    pretty,
-    remark,
-    say,
-    unfinished,
-    write_json,
-)
+from shortlist.cli.output import Json, finish, first_rows, remark, working, write_json
 from shortlist.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,7 +33,7 @@ def demo(
     """Load a sample, compare models, and write everyone's list and an HTML report."""
     folder = _folder(out or Path(f"shortlist-demo-{kind}"))
     started = time.perf_counter()
-    with announcing_compilation(), unfinished(f"{folder} is not complete"):
+    with working(f"{folder} is not complete"):
         data = _load(kind, folder, seed)
         model, comparison = _choose(data, seed)
         metrics = comparison.to_dict()
@@ -50,11 +42,10 @@ def demo(
         lists = model.recommend(k=LISTED)
         lists.write(folder / "recommendations.parquet")
     write_json(metrics, folder / "metrics.json")
-    write_json(metrics, json)
-    if str(json) != "-":
-        user = model.data.users.ids[0].as_py()
-        say(f"\n{comparison}\n\n{model.name} for user {user!r}:\n")
-        say(pretty(model.recommend([user], k=5)))
+    user = model.data.users.ids[0].as_py()
+    listed = first_rows(model.recommend([user], k=5))
+    words = "", f"{model.name} for user {user!r}:", ""
+    finish(metrics, json, "", *comparison.content(), *words, listed, beside_file=True)
     written = {
         "report.html": "the table with charts and explanations: open it in a browser",
         "recommendations.parquet": f"everyone's {LISTED} best",

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from shortlist.cli.output import Json, announcing_compilation, write_json
+from shortlist.cli.output import Json, finish, working
 from shortlist.machine import memory_bytes
 
 CORE = ("duckdb", "numba", "numpy", "pyarrow", "pydantic", "safetensors", "scipy", "typer")
@@ -20,7 +20,7 @@ def doctor(json: Json = None) -> None:
     from shortlist._version import __version__
     from shortlist.kernels.threads import thread_count
 
-    with announcing_compilation():
+    with working():
         failure, seconds = _try_models()
     report: dict[str, Any] = {
         "shortlist": __version__,
@@ -31,10 +31,8 @@ def doctor(json: Json = None) -> None:
         "memory": f"{memory / 2**30:.1f} GB" if (memory := memory_bytes()) else "unknown",
         "fit, save, load, recommend": failure or f"work ({seconds:.1f} s)",
     }
-    write_json(report, json)
-    if json is None:
-        width = max(map(len, report))
-        typer.echo("\n".join(f"{name:<{width}}  {value}" for name, value in report.items()))
+    width = max(map(len, report))
+    finish(report, json, *(f"{name:<{width}}  {value}" for name, value in report.items()))
     if failure:
         raise typer.Exit(1)
 

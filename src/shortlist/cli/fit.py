@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from shortlist.cli.compare import named_model, parameters
-from shortlist.cli.output import (
-    Engine,
-    announcing_compilation,
-    remark,
-    say,
-    say_memory,
-    unfinished,
-)
+from shortlist.cli.output import Engine, remark, say, say_memory, working
 from shortlist.cli.table_options import Source, read, read_new, with_table_options
 from shortlist.cli.tune import Minutes, time_limit_of
 from shortlist.errors import ConfigError
@@ -85,7 +78,7 @@ def fit(
     automatic = model == AUTO and config is None
     requested = None if automatic else _requested(model, config, settings or [])
     left = f"{out} is as it was" if out.exists() else "no bundle was written"
-    with announcing_compilation(), unfinished(left):
+    with working(left):
         mark = None
         if by is None:
             interactions, _ = read(data, tables)
@@ -96,7 +89,7 @@ def fit(
             from shortlist.tuning import auto
 
             choice = auto(interactions, seconds=time_limit, engine=engine)
-            say(str(choice))
+            say(*choice.content())
             fitted, metrics = choice.model, choice.to_dict()
         else:
             say_memory(f"fitting {requested[0].name}", requested[0].memory_to_fit(interactions))

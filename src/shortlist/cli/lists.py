@@ -8,18 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from typer import Argument, Option
 
 from shortlist.cli.input import read_features, read_ids
-from shortlist.cli.output import (
-    Engine,
-    Json,
-    announcing_compilation,
-    is_folder,
-    remark,
-    say,
-    say_memory,
-    show,
-    unfinished,
-    write_json,
-)
+from shortlist.cli.output import Engine, Json, finish, is_folder, remark, say_memory, show, working
 from shortlist.cli.table_options import with_mark
 from shortlist.errors import InputError
 from shortlist.text import counted, first_few
@@ -115,7 +104,7 @@ def recommend(
     left = "nothing was listed" if out is None else f"{out} was not written"
     if to_folder:
         left = f"the same command continues in {out}"
-    with announcing_compilation(), unfinished(left):
+    with working(left):
         model = load(bundle)
         known = model.data.users.parse(user or ())
         if users is not None:
@@ -146,12 +135,9 @@ def recommend(
             else [Query(history=given, features=person) for person in people],
             **choice,
         )
-    for note in lists.notes:
-        remark(note)
+    show(lists, json, printed=out is None)
     if not len(lists) and not lists.notes:
         remark("the lists are empty: no item is left that is allowed and was not chosen before")
-    if out is None or json is not None:
-        show(lists, json)
     if out is not None:
         written = with_mark(lists, bundle, out).write(out)
         remark(f"wrote {len(lists):,} rows to {written}")
@@ -192,7 +178,7 @@ def similar(
     """List the items most similar to an item."""
     from shortlist.models.registry import load
 
-    with announcing_compilation():
+    with working():
         model = load(bundle)
         lists = model.similar(model.data.items.parse(item), k=k, where=where, as_of=as_of)
     show(lists, json)
@@ -213,12 +199,10 @@ def audience(
     """List the users whom an item suits best."""
     from shortlist.models.registry import load
 
-    with announcing_compilation():
+    with working():
         model = load(bundle)
         items = model.data.items.parse(item)
         lists = model.audience(items, k=k, where=where, exclude_seen=not include_seen)
-    for note in lists.notes:
-        remark(note)
     show(lists, json)
 
 
@@ -231,14 +215,12 @@ def explain(
     """Split the score of an item for a user into its terms."""
     from shortlist.models.registry import load
 
-    with announcing_compilation():
+    with working():
         model = load(bundle)
         user_id, item_id = model.data.users.parse([user])[0], model.data.items.parse([item])[0]
         explanation = model.explain(user_id, item_id)
     content = {"item_id": explanation.item, "score": explanation.score}
     content |= {"source": explanation.source, "parts": explanation.parts.to_pylist()}
-    write_json(content, json)
-    if json is None:
-        say(str(explanation))
-        if not content["parts"]:
-            remark("nothing in the data speaks for this item")
+    finish(content, json, *explanation.content())
+    if json is None and not content["parts"]:
+        remark("nothing in the data speaks for this item")

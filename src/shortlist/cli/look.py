@@ -38,7 +38,7 @@ def look(
     options: dict[str, Any] = named | seen.options
     roles = replace(seen.roles, notes=_in_options(seen.roles.notes))
     data = replace(seen.data, notes=_in_options(seen.data.notes))
-    say(str(replace(seen, roles=roles, data=data)))
+    say(*replace(seen, roles=roles, data=data).content())
     words = ["shortlist", "fit", table, *as_options(options), "--model", "auto", "--out", "bundle"]
     typer.echo(f"\nnext: {shlex.join(words)}")
 

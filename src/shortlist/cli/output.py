@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +15,7 @@ from typer import Option
 
 from shortlist.files import atomic_file, require_file
 from shortlist.progress import announce_time
-from shortlist.text import cells, folded, text_table
+from shortlist.text import TextTable, as_text, cells
 
 if TYPE_CHECKING:  # help is printed without Numba and Arrow
     from shortlist.recommend.result import Recommendations
@@ -71,11 +71,10 @@ def remark(text: str) -> None:
         typer.echo(text, err=True)
 
 
-def say(text: str) -> None:
-    """Print a result; on a terminal, tables that are wider than it are folded."""
-    if sys.stdout.isatty():
-        text = folded(text, shutil.get_terminal_size().columns)
-    typer.echo(text)
+def say(*content: str | TextTable) -> None:
+    """Print lines and tables; on a terminal, tables that are wider than it are folded."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    typer.echo(as_text(content, width))
 
 
 def say_memory(what: str, needed: int) -> None:
@@ -88,23 +87,29 @@ def say_memory(what: str, needed: int) -> None:
 
 
 @contextmanager
-def unfinished(left: str) -> Iterator[None]:
-    """Say what is left behind where Ctrl-C stops the block."""
+def unfinished(left: str | None) -> Iterator[None]:
+    """Say what is left behind where Ctrl-C stops the block; None: there is nothing to say."""
     global _stop_reported
     try:
         yield
     except KeyboardInterrupt:
-        _stop_reported = True
-        typer.echo(f"stopped: {left}", err=True)
+        if left is not None:
+            _stop_reported = True
+            typer.echo(f"stopped: {left}", err=True)
         raise
 
 
-def announcing_compilation() -> AbstractContextManager[None]:
-    """Announce when kernels are compiled, which takes a while and happens once per machine."""
+@contextmanager
+def working(left: str | None = None) -> Iterator[None]:
+    """Announce when kernels are compiled; say what is left behind where Ctrl-C stops the block.
+
+    Compiling takes a while and happens once per machine.
+    """
     from shortlist.kernels.compile import announce_compilation
 
     text = "compiling the kernels: on the first run only, up to a minute"
-    return announce_compilation(lambda: remark(text))
+    with announce_compilation(lambda: remark(text)), unfinished(left):
+        yield
 
 
 def write_json(content: Any, target: Path | None) -> None:
@@ -119,26 +124,41 @@ def write_json(content: Any, target: Path | None) -> None:
         partial.write_text(text + "\n", encoding="utf-8")
 
 
-def show(lists: Recommendations, json_target: Path | None) -> None:
-    """Print lists: the first rows on a terminal, all rows as CSV into a pipe, or JSON."""
-    table = lists.titled()
+def finish(
+    content: Any, target: Path | None, *text: str | TextTable, beside_file: bool = False
+) -> None:
+    """Write a result as JSON if there is a target; print its text if not, or ``beside_file``."""
+    write_json(content, target)
+    if target is None or (beside_file and str(target) != "-"):
+        say(*text)
+
+
+def show(lists: Recommendations, json_target: Path | None, *, printed: bool = True) -> None:
+    """Print the notes on lists, and the lists: as JSON, or, if they are to be printed, as text.
+
+    The text is a table of the first rows on a terminal, and CSV with all rows in a pipe.
+    """
+    for note in lists.notes:
+        remark(note)
     if json_target is not None:
-        write_json(table.to_pylist(), json_target)
+        write_json(lists.titled().to_pylist(), json_target)
+    elif not printed:
+        return
     elif not sys.stdout.isatty():
         import pyarrow as pa
         import pyarrow.csv
 
-        pyarrow.csv.write_csv(table, pa.PythonFile(sys.stdout.buffer, "w"))
+        pyarrow.csv.write_csv(lists.titled(), pa.PythonFile(sys.stdout.buffer, "w"))
     else:
-        say(pretty(lists))
+        say(first_rows(lists))
         if len(lists) > SHOWN_ROWS:
             remark(f"{len(lists) - SHOWN_ROWS} more rows: write them with --out, or pipe them")
 
 
-def pretty(lists: Recommendations) -> str:
-    """Format the first rows as a text table, with item titles if there are any."""
+def first_rows(lists: Recommendations) -> TextTable:
+    """Return the first rows as a table, with item titles if there are any."""
     table = lists.first(SHOWN_ROWS)
-    return text_table(table.column_names, cells(table.to_pylist()))
+    return TextTable(table.column_names, cells(table.to_pylist()))
 
 
 def is_folder(target: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from shortlist import extras
-from shortlist.cli.output import announcing_compilation, remark
+from shortlist.cli.output import remark, working
 from shortlist.errors import ConfigError, InputError
 
 TOKEN_VARIABLE = "SHORTLIST_TOKEN"
@@ -67,7 +67,7 @@ def serve(
         given, source = new_token(), "new"
     access = access_to(host, given, name or ())
     with closing(bind(host, port)) as listener:  # an address in use is reported at once
-        with announcing_compilation():
+        with working():
             service = Service(_named(bundles), database=database)
         app = create_app(service, access)
         listen(listener)  # only now: no client waits for bundles to be loaded

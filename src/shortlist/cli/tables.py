@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
-from shortlist.cli.output import Json, remark, unfinished, write_json
+from shortlist.cli.output import Json, finish, remark, unfinished
 from shortlist.cli.table_options import Decimal, Encoding, OnBadRow, TimeFormat
 
 Database = Annotated[
@@ -66,9 +66,7 @@ def load(
     content: dict[str, Any] = {"rows": dict(report.rows), "repeated": dict(report.repeated)}
     if on_bad_row == "skip":
         content["skipped"] = [asdict(skipped) for skipped in report.skipped]
-    write_json(content, json)
-    if json is None:
-        typer.echo(str(report))
+    finish(content, json, str(report))
 
 
 def fetch(

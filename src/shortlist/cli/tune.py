@@ -8,16 +8,7 @@ from typing import Annotated, Any
 
 from typer import Option
 
-from shortlist.cli.output import (
-    Engine,
-    Json,
-    announcing_compilation,
-    remark,
-    require_output,
-    say,
-    say_memory,
-    write_json,
-)
+from shortlist.cli.output import Engine, Json, finish, remark, require_output, say_memory, working
 from shortlist.cli.table_options import Source, as_options, read, with_table_options
 from shortlist.errors import ConfigError
 
@@ -78,37 +69,29 @@ def tune(
     base = model_class(model)(**parameters(settings or []))
     time_limit = time_limit_of(seconds, minutes)
     n_trials = 50 if trials is None and time_limit is None else trials
-    with announcing_compilation():
+    left = "the trials are lost: with --study FILE the same command could continue"
+    if study is not None:
+        left = f"the trials so far are in {study}: the same command continues from there"
+    with working(left):
         interactions, source = read(data, tables)
         remark(f"{interactions}; one interaction of each user is held out to measure {metric}")
         say_memory(f"fitting {base.name}", base.memory_to_fit(interactions))
         if study is not None and study.is_file():
             remark(f"continuing with the trials in {study}")
-        try:
-            tuning = search(
-                base,
-                interactions,
-                n_trials,
-                time_limit,
-                metric,
-                folds=folds,
-                study=study,
-                seed=seed,
-                engine=engine,
-            )
-        except KeyboardInterrupt:
-            kept = study is not None and study.is_file()
-            remark(
-                f"the trials so far are in {study}: the same command continues from there"
-                if kept
-                else "the trials are lost: with --study FILE the same command could continue"
-            )
-            raise
+        tuning = search(
+            base,
+            interactions,
+            n_trials,
+            time_limit,
+            metric,
+            folds=folds,
+            study=study,
+            seed=seed,
+            engine=engine,
+        )
     if len(tuning.trials) == 1 and time_limit is not None:
         remark("measuring the defaults took all of the time: nothing was searched; allow more time")
-    write_json(tuning.to_dict(), json)
-    if str(json) != "-":
-        say(str(tuning))
+    finish(tuning.to_dict(), json, *tuning.content(), beside_file=True)
     if out is not None:
         tuning.save(out)
         words = ["shortlist", "fit", source, *as_options(tables), "--config", str(out)]

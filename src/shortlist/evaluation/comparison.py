@@ -23,7 +23,7 @@ from shortlist.metrics.paired import PairedTest, paired_tests
 from shortlist.metrics.ranking import FloatArray
 from shortlist.models.base import Fitted, Model
 from shortlist.progress import track
-from shortlist.text import counted, figure, span, text_table
+from shortlist.text import TextTable, counted, figure, span
 
 SCHEMA = pa.schema(
     [
@@ -208,7 +208,8 @@ class Comparison(Tabular):
             "tests": [asdict(test) for test in self.tests()],
         }
 
-    def __str__(self) -> str:
+    def content(self) -> list[str | TextTable]:
+        """Return the table of the models, and what the stars in it mean."""
         best = self[self.best]
         interval_head = f"{best.level:.0%} interval"
         others = [self.main.replace("ndcg", name) for name in ("hit_rate", "recall")]
@@ -234,15 +235,19 @@ class Comparison(Tabular):
         header = ["model", self.main, interval_head, "against best", interval_head, *shown]
         header += ["fit s", "score s"]
         n_pairs = len(self.reports) * (len(self.reports) - 1) // 2
-        parts = [f"{best.n_users:,} users, {best.n_items:,} items, {best.protocol}", *best.remarks]
-        parts += ["", text_table(header, rows)]
+        content: list[str | TextTable] = [
+            f"{best.n_users:,} users, {best.n_items:,} items, {best.protocol}",
+            *best.remarks,
+            "",
+            TextTable(header, rows),
+        ]
         if n_pairs:
-            parts.append(
+            content.append(
                 f"* significantly different from the best in {self.main}: paired t-test, p < "
                 f"{1 - best.level:.2g} after Holm's correction over "
                 f"{counted(n_pairs, 'pair')}"
             )
-        return "\n".join(parts)
+        return content
 
     def __repr__(self) -> str:
         return f"Comparison({', '.join(self.reports)}; by {self.main})"

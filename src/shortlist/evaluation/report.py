@@ -14,7 +14,7 @@ from shortlist.errors import InputError, suggestion
 from shortlist.frames import Tabular
 from shortlist.metrics.bootstrap import LEAST_USERS, LEVEL, RESAMPLES, Measure, bootstrap, interval
 from shortlist.metrics.ranking import FloatArray, Int64Array
-from shortlist.text import figure, span, text_table
+from shortlist.text import TextTable, figure, span
 
 _HISTORY_FROM = (0, 1, 3, 6, 11, 21, 51)  # the smallest history of each group
 HISTORY = ("0", "1-2", "3-5", "6-10", "11-20", "21-50", ">50")
@@ -223,7 +223,8 @@ class Report(Tabular):
             "notes": list(self.notes),
         }
 
-    def __str__(self) -> str:
+    def content(self) -> list[str | TextTable]:
+        """Return the table of all figures, and the main ones by the length of the history."""
         interval_head = f"{self.level:.0%} interval"
         by_history = self.main, self.main.replace("ndcg", "recall")
         in_groups = [name for name in self.measures if name in by_history]
@@ -241,15 +242,14 @@ class Report(Tabular):
             elif row["metric"] in in_groups:
                 groups.setdefault(history, [history, f"{row['users']:,}"]).extend(cells)
         header = [text for name in in_groups for text in (name, interval_head)]
-        parts = [
+        return [
             f"{self.model}: {self.n_users:,} users, {self.n_items:,} items, {self.protocol}",
             *self.remarks,
             "",
-            text_table(["metric", "value", interval_head], overall),
+            TextTable(["metric", "value", interval_head], overall),
             "",
-            text_table(["interactions in training", "users", *header], groups.values()),
+            TextTable(["interactions in training", "users", *header], [*groups.values()]),
         ]
-        return "\n".join(parts)
 
     def __repr__(self) -> str:
         return f"Report({self.model}, {self.n_users} users, {self.main}={self[self.main]:.4f})"

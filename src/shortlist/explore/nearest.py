@@ -21,7 +21,7 @@ from shortlist.recommend.recommender import check_k
 from shortlist.recommend.requests import resolve
 from shortlist.scoring.scores import FactorScores
 from shortlist.scoring.sparse import inverse
-from shortlist.text import cells, text_table
+from shortlist.text import TextTable, cells
 
 Measure = Literal["dot", "cosine", "power"]
 Vectors = NDArray[np.floating[Any]]
@@ -141,9 +141,10 @@ class Neighbors(Tabular):
         """Return ``table``."""
         return self.table
 
-    def __str__(self) -> str:
+    def content(self) -> list[str | TextTable]:
+        """Return the title, and the table of the nearest items."""
         rows = cells(self.table.to_pylist())
-        return f"{self.title}\n\n{text_table(self.table.column_names, rows)}"
+        return [self.title, "", TextTable(self.table.column_names, rows)]
 
 
 def neighbors(

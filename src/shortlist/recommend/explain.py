@@ -25,7 +25,7 @@ from shortlist.scoring.finite import require_finite_scores
 from shortlist.scoring.scorer import Scorer
 from shortlist.scoring.scores import DenseScores
 from shortlist.scoring.selection import columns
-from shortlist.text import counted, text_table
+from shortlist.text import TextTable, counted
 
 CHOSEN = "chosen item"  # the kind of the terms that stand for items of the history
 BY_SIMILAR = "chosen by similar users"  # and of items that similar users chose
@@ -69,7 +69,8 @@ class Explanation(Tabular):
             return self.parts
         return self.parts.append_column("label", pa.array(self.labels, pa.string()))
 
-    def __str__(self) -> str:
+    def content(self) -> list[str | TextTable]:
+        """Return the table of the largest terms."""
         title = [TITLE] if TITLE in self.parts.column_names else []
         terms = self.parts.to_pylist()
         names = self.labels or [row["name"] for row in terms]
@@ -85,7 +86,7 @@ class Explanation(Tabular):
         if rest := terms[SHOWN_TERMS:]:
             total = sum(row["amount"] for row in rest)
             rows.append([f"and {len(rest)} more", "", *([""] if title else []), f"{total:+.4f}"])
-        return text_table(["reason", "name", *title, f"of {self.score:.4f}"], rows)
+        return [TextTable(["reason", "name", *title, f"of {self.score:.4f}"], rows)]
 
 
 def explain(model: Scorer, user: Id | None, item: Id, query: Query | None) -> Explanation:

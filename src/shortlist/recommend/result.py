@@ -19,7 +19,7 @@ from shortlist.frames import SHOWN_ROWS, Tabular
 from shortlist.recommend.targets import is_database
 from shortlist.scoring.scorer import Scorer
 from shortlist.scoring.selection import Best
-from shortlist.text import cells, text_table
+from shortlist.text import TextTable, cells
 
 TITLE = "title"  # the name of the column of titles
 FALLBACK = "popularity"  # the source of items for queries that the model cannot score
@@ -116,12 +116,12 @@ class Recommendations(Tabular):
         noted = "".join(f"\n  note: {note}" for note in self.notes)
         return f"Recommendations({len(self)} rows, {lists} lists by {who}){noted}"
 
-    def __str__(self) -> str:
-        """Show the first rows."""
+    def content(self) -> list[str | TextTable]:
+        """Return the table of the first rows, and how many more there are."""
         table = self.first(SHOWN_ROWS)
         rest = len(self) - table.num_rows
-        more = f"\nand {rest:,} more rows" if rest else ""
-        return f"{text_table(table.column_names, cells(table.to_pylist()))}{more}\n{self!r}"
+        more = [f"and {rest:,} more rows"] if rest else []
+        return [TextTable(table.column_names, cells(table.to_pylist())), *more, repr(self)]
 
     def column(self, name: str) -> list[Any]:
         """Return one column as Python values."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from typing import TypeAlias
@@ -17,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shortlist import engine
-from shortlist.data.rules.where import Where
 from shortlist.data.vocabulary import Id
-from shortlist.recommend.query import OnUnknown, Query
+from shortlist.recommend.query import Query
+from shortlist.recommend.recommender import ListOptions, recommend
 from shortlist.recommend.requests import resolve
 from shortlist.serving.errors import OverloadedError
 from shortlist.serving.limits import Limits
@@ -33,34 +32,24 @@ _BLOCK_BYTES = 2**28  # large, so that a batch is one block: each block reads al
 Items: TypeAlias = list[RankedItem] | None  # None: the query is skipped (on_unknown="skip")
 
 
-@dataclass(frozen=True)
-class ListArguments:
-    """The arguments of ``recommend`` besides the queries."""
-
-    k: int
-    exclude_seen: bool = True
-    on_unknown: OnUnknown = "raise"
-    as_of: str | None = None
-    where: Where | None = None
-    diversity: float = 0.0
-
-
 @dataclass(frozen=True, eq=False)
 class Job:
     """The lists of one request."""
 
     served: ServedModel  # it answers, even if it is replaced before the job is done
     queries: Sequence[Query]
-    options: ListArguments
+    options: ListOptions
     lists: asyncio.Future[list[Items]] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     since: float = field(default_factory=time.monotonic)
 
     @property
-    def kind(self) -> tuple[int, str]:
-        """The key of jobs that can be scored in one call; a rule holds lists, so it is text."""
-        return id(self.served), json.dumps(vars(self.options), sort_keys=True)
+    def kind(self) -> Hashable:
+        """The key of jobs that can be scored in one call; rules hold lists, and have a key."""
+        given = self.options
+        shared = given.k, given.exclude_seen, given.rules.key, given.on_unknown, given.diversity
+        return id(self.served), shared
 
 
 Outcome: TypeAlias = list[Items] | Exception
@@ -124,7 +113,7 @@ class Batcher:
 
     def _outcomes(self, jobs: Sequence[Job]) -> Iterator[list[tuple[Job, Outcome]]]:
         """Score jobs, those of one kind together."""
-        groups: dict[tuple[int, str], list[Job]] = {}
+        groups: dict[Hashable, list[Job]] = {}
         limit = self._limits.wait_seconds
         oldest = time.monotonic() - limit
         late = [job for job in jobs if job.since < oldest]
@@ -151,7 +140,7 @@ def _scored(jobs: Sequence[Job]) -> list[tuple[Job, Outcome]]:
 def score(jobs: Sequence[Job]) -> list[list[Items]]:
     """Score jobs of one kind in one call; return the lists of each job."""
     first, queries = jobs[0], [query for job in jobs for query in job.queries]
-    simple = first.options.on_unknown == "raise" and first.options.where is None
+    simple = first.options.strict and first.options.rules.where is None
     if simple and all(map(_is_user_only, queries)):
         users = [query.user for query in queries if query.user is not None]
         lists = iter(_lists_of_users(first, users))
@@ -167,7 +156,7 @@ def _is_user_only(query: Query) -> bool:
 
 def _lists_of_users(job: Job, users: Sequence[Id]) -> Sequence[Items]:
     """Score known users by id: looking them up takes a tenth of the time that queries take."""
-    table = job.served.model.recommend(users, **vars(job.options)).table
+    table = recommend(job.served.model, users, None, job.options).table
     owners = table.column("user_id").combine_chunks()
     if not len(owners):
         return [[] for _ in users]
@@ -179,7 +168,7 @@ def _lists_of_users(job: Job, users: Sequence[Id]) -> Sequence[Items]:
 
 def _lists_of_queries(job: Job, queries: Sequence[Query]) -> Sequence[Items]:
     """Score queries of any kind."""
-    table = job.served.model.recommend(queries=queries, **vars(job.options)).table
+    table = recommend(job.served.model, None, queries, job.options).table
     starts = np.searchsorted(table.column("query").to_numpy(), np.arange(len(queries) + 1))
     lists = _split(job.served, table, starts.tolist())
     if job.options.on_unknown != "skip" or all(lists):

@@ -19,14 +19,15 @@ from shortlist._version import __version__
 from shortlist.data.moments import as_datetime, moment
 from shortlist.data.store.recorded import Recorded
 from shortlist.data.vocabulary import UNKNOWN, Id
-from shortlist.errors import InputError
+from shortlist.errors import CapabilityError, InputError
 from shortlist.recommend.explain import BY_SIMILAR, CHOSEN, Explanation, explain_items
 from shortlist.recommend.notes import notes_on_queries
 from shortlist.recommend.query import Query
+from shortlist.recommend.recommender import ListOptions
 from shortlist.recommend.result import FALLBACK
 from shortlist.recommend.rules import Rules
 from shortlist.serving import replies, requests
-from shortlist.serving.batching import Items, Job, ListArguments
+from shortlist.serving.batching import Items, Job
 from shortlist.serving.catalogue import describe_user, describe_users, find_users
 from shortlist.serving.errors import RequestError, RequestErrorCode, check_count, wrong_value
 from shortlist.serving.model_store import ServedModel, known_id
@@ -93,7 +94,7 @@ async def user_recommendations(
     (user,) = served.data.users.parse([user_id])
     query = service.recent.extended(Query(user=user, where=where), served.data)
     check_queries(served, [query], [query.rules])
-    options = ListArguments(k, exclude_seen, as_of=as_of, diversity=diversity)
+    options = ListOptions(k, exclude_seen, Rules(as_of=as_of), "raise", diversity)
     job = Job(served, [query], options)
     (items,) = await _lists(service, job, reasons=reasons)
     return {"model": served.name, "user_id": user, "items": items or []}
@@ -109,9 +110,8 @@ async def recommendations(
     ]
     where = shared_where(body)
     check_queries(served, queries, rules_of(body), body.on_unknown)
-    options = ListArguments(
-        body.k, body.exclude_seen, body.on_unknown, body.as_of, where, body.diversity
-    )
+    rules = Rules(where=where, as_of=body.as_of)
+    options = ListOptions(body.k, body.exclude_seen, rules, body.on_unknown, body.diversity)
     job = Job(served, queries, options)
     lists = await _lists(service, job, reasons=body.reasons)
     users: Sequence[Id | None] = body.users or [query.user for query in body.queries or ()]
@@ -216,7 +216,11 @@ async def schema(service: Service, served: ServedModel) -> replies.Schema:
 
 async def item_map(service: Service, served: ServedModel) -> replies.Encoded[replies.Map]:
     """Return the most popular items as points; similar items are close to each other."""
-    return served.require_map()
+    if served.map is None:
+        raise CapabilityError(
+            f"{served.model.name} has no vectors to make a map of", where=f"model {served.name!r}"
+        )
+    return served.map
 
 
 async def models(service: Service) -> replies.Models:
@@ -299,8 +303,8 @@ async def metrics(service: Service) -> Response:
 
 async def _lists(service: Service, job: Job, *, reasons: bool) -> list[Items]:
     """Score the lists of a request, and add reasons if requested."""
-    if job.options.as_of is not None:
-        moment(job.options.as_of)  # an error unless it is a time
+    if job.options.rules.as_of is not None:
+        moment(job.options.rules.as_of)  # an error unless it is a time
     lists = await service.batcher.submit(job)
     popular = sum(_is_popular(items) for items in lists)
     service.metrics.count_lists(job.served.name, len(lists), popular)
@@ -321,13 +325,17 @@ def _notes(job: Job, lists: Sequence[Items]) -> tuple[str, ...]:
 def _with_reasons(job: Job, lists: Sequence[Items]) -> list[Items]:
     """Add to each item the largest terms of its score."""
     served, options, explained = job.served, job.options, list[Items]()
-    rules = Rules(where=options.where, as_of=options.as_of)
     for query, items in zip(job.queries, lists, strict=True):
         if items is not None:  # other requests may share the items: make new ones
             ids = [item["item_id"] for item in items]
             reasons: list[list[replies.Reason]] = []
             for explanation in explain_items(
-                served.model, query, ids, MAX_REASONS, rules=rules, on_unknown=options.on_unknown
+                served.model,
+                query,
+                ids,
+                MAX_REASONS,
+                rules=options.rules,
+                on_unknown=options.on_unknown,
             ):
                 check_stopped()
                 reasons.append(_reasons(served, explanation))

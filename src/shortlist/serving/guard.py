@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shortlist.serving.access import OPEN_FOLDER, OPEN_PATHS, Access
-from shortlist.serving.compression import accepts_gzip, compressing
+from shortlist.serving.compression import compressing
 from shortlist.serving.errors import OverloadedError, RequestError, RequestErrorCode, error_response
 from shortlist.serving.limits import Limits
 from shortlist.serving.logs import id_of_request, request_id
@@ -131,8 +131,7 @@ class Guard:
         identifier = id_of_request(headers.get(b"x-request-id"))
         request_id.set(identifier)
         answering_model.set("")
-        if accepts_gzip(_text(headers, b"accept-encoding")):
-            send = compressing(send)
+        app = compressing(self.app, _text(headers, b"accept-encoding"))
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -152,7 +151,7 @@ class Guard:
                 self._check(scope, headers)
                 await self._read(scope, headers, receive, body)
                 life.watch(receive)
-                await self.app(scope, _replayed(body, receive), sending)
+                await app(scope, _replayed(body, receive), sending)
             except RequestError as error:
                 await error_response(error)(scope, receive, sending)
             except asyncio.CancelledError:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from shortlist.bundle.manifest import Manifest
 from shortlist.data.dataset import Dataset
 from shortlist.data.vocabulary import Id, Vocabulary
-from shortlist.errors import CapabilityError, InputError, ShortlistError, suggestion
+from shortlist.errors import InputError, ShortlistError, suggestion
 from shortlist.models.base import Model
 from shortlist.models.registry import read
 from shortlist.recommend.explain import explain_items
@@ -134,14 +134,6 @@ class ServedModel:
             }
             for item, rank, score, source in zip(map(summary, rows), *columns, strict=True)
         ]
-
-    def require_map(self) -> replies.Encoded[replies.Map]:
-        """Return the map, or raise a CapabilityError if the model has no vectors."""
-        if self.map is None:
-            raise CapabilityError(
-                f"{self.model.name} has no vectors to make a map of", where=f"model {self.name!r}"
-            )
-        return self.map
 
 
 def known_id(vocabulary: Vocabulary, text: str) -> Id:

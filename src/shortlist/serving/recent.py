@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice, zip_longest
+from itertools import islice
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -28,7 +28,7 @@ class RecentInteraction(NamedTuple):
     item_id: Id
     weight: float
     time: dt.datetime
-    record_id: int | None  # in the database; None: it cannot be removed
+    record_id: int  # in the database
 
 
 class Unfitted(NamedTuple):
@@ -62,8 +62,8 @@ class RecentInteractions:
                 "fit it again"
             )
 
-    def add(self, rows: Iterable[Recorded], record_ids: Iterable[int] = ()) -> None:
-        """Add recorded interactions; without their ids in the database, they cannot be removed."""
+    def add(self, rows: Iterable[Recorded], record_ids: Iterable[int]) -> None:
+        """Add recorded interactions with their ids in the database."""
         for user, entries in _by_user(rows, record_ids).items():
             self._replace(user, [*self._by_user.get(user, ()), *entries])
 
@@ -96,9 +96,8 @@ class RecentInteractions:
         self._count += len({entry.item_id for entry in kept})
         self._count -= len({entry.item_id for entry in before})
         for entry in before:
-            if entry.record_id is not None:
-                self._users.pop(entry.record_id, None)
-        self._users |= {entry.record_id: user for entry in kept if entry.record_id is not None}
+            self._users.pop(entry.record_id, None)
+        self._users |= {entry.record_id: user for entry in kept}
         if kept:
             self._by_user[user] = kept  # a new list: readers need no lock
         else:
@@ -148,7 +147,7 @@ def _by_user(
     rows: Iterable[Recorded], record_ids: Iterable[int]
 ) -> dict[Id, list[RecentInteraction]]:
     by_user: dict[Id, list[RecentInteraction]] = {}
-    for row, number in zip_longest(rows, record_ids):
+    for row, number in zip(rows, record_ids, strict=True):
         entry = RecentInteraction(row.item_id, row.weight, row.time, number)
         by_user.setdefault(row.user_id, []).append(entry)
     return by_user
@@ -181,7 +180,7 @@ def unapplied_rules(data: Dataset) -> list[str]:
     """Return which rules of a data set cannot be applied to recorded interactions."""
     if data.counting is None:
         return []
-    example = RecentInteraction(data.items.ids[0].as_py(), 1.0, dt.datetime.now(dt.UTC), None)
+    example = RecentInteraction(data.items.ids[0].as_py(), 1.0, dt.datetime.now(dt.UTC), 0)
     return data.counting.not_applied(_table([(data.users.ids[0].as_py(), example)]))
 
 

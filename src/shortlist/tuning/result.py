@@ -14,7 +14,7 @@ import pyarrow as pa
 from shortlist.data.dataset import Dataset
 from shortlist.frames import Tabular
 from shortlist.models.base import Model
-from shortlist.text import counted, figure, span, text_table
+from shortlist.text import TextTable, counted, figure, span
 from shortlist.tuning.folds import ModelCheck, SettingsCheck
 from shortlist.tuning.objective import Objective, Trial, tuned_names
 from shortlist.tuning.plot import plot_search
@@ -157,7 +157,8 @@ class Tuning(Tabular):
             "trials": [trial.model_dump(mode="json") for trial in self.trials]
         }
 
-    def __str__(self) -> str:
+    def content(self) -> list[str | TextTable]:
+        """Return the settings, the best trials, and the check on an unseen fold."""
         counts = Counter(trial.state for trial in self.trials)
         states = ", ".join(
             f"{counts[state]} {state}"
@@ -177,20 +178,18 @@ class Tuning(Tabular):
             for value, trial in self._ranked[:_SHOWN]
         ]
         reasons = Counter(trial.reason for trial in self.trials if trial.state == "failed")
-        return "\n".join(
-            [
-                f"{self.model}: {counted(len(self.trials), 'trial')} ({states}) on {self.data}",
-                f"best {self.goal.metric} {figure(self.value)} in trial {self.best.number}; "
-                f"defaults {default}",
-                "",
-                text_table(["setting", "default", "best"], settings),
-                "",
-                text_table(["trial", self.goal.metric, "seconds", *self.names], trials),
-                "These values are slightly optimistic: the same folds selected the settings.",
-                self.check if isinstance(self.check, str) else f"On an unseen fold: {self.check}.",
-                *(f"failed, {n} times: {reason}" for reason, n in reasons.most_common(3)),
-            ]
-        )
+        return [
+            f"{self.model}: {counted(len(self.trials), 'trial')} ({states}) on {self.data}",
+            f"best {self.goal.metric} {figure(self.value)} in trial {self.best.number}; "
+            f"defaults {default}",
+            "",
+            TextTable(["setting", "default", "best"], settings),
+            "",
+            TextTable(["trial", self.goal.metric, "seconds", *self.names], trials),
+            "These values are slightly optimistic: the same folds selected the settings.",
+            self.check if isinstance(self.check, str) else f"On an unseen fold: {self.check}.",
+            *(f"failed, {n} times: {reason}" for reason, n in reasons.most_common(3)),
+        ]
 
     def __repr__(self) -> str:
         return f"Tuning({self.best_model()!r}, {self.goal.metric}={self.value:.4f})"
@@ -298,23 +297,22 @@ class Choice(Tabular):
             "check": self.check if isinstance(self.check, str) else asdict(self.check),
         }
 
-    def __str__(self) -> str:
+    def content(self) -> list[str | TextTable]:
+        """Return the table of the measured candidates, what was left out, and the reason."""
         header = ["model", self.metric, "against best", "95% interval", "seconds", "outcome"]
-        return "\n".join(
-            [
-                f"{self.data}: one interaction of each of {self.n_users:,} users is held out",
-                *self.notes,
-                "",
-                text_table(header, [each.texts() for each in self.standings if each.measured]),
-                *self._left_out(),
-                "The best of these values is slightly optimistic: they decided the selection.",
-                self.check
-                if isinstance(self.check, str)
-                else f"The chosen model on an unseen fold, with one choice fewer per person to "
-                f"learn from: {self.metric} {self.check}.",
-                self.reason,
-            ]
-        )
+        return [
+            f"{self.data}: one interaction of each of {self.n_users:,} users is held out",
+            *self.notes,
+            "",
+            TextTable(header, [each.texts() for each in self.standings if each.measured]),
+            *self._left_out(),
+            "The best of these values is slightly optimistic: they decided the selection.",
+            self.check
+            if isinstance(self.check, str)
+            else f"The chosen model on an unseen fold, with one choice fewer per person to "
+            f"learn from: {self.metric} {self.check}.",
+            self.reason,
+        ]
 
     def _left_out(self) -> list[str]:
         """Return a line for each reason for which models were left out, with their names."""

@@ -12,7 +12,9 @@ MARGIN = 28  # px that the page leaves around the whole map
 
 
 def points(world: World) -> list[dict[str, Any]]:
-    found = json.loads(world.service.models.get("ials").require_map().content)["points"]
+    encoded = world.service.models.get("ials").map
+    assert encoded is not None
+    found = json.loads(encoded.content)["points"]
     return sorted(found, key=lambda one: -one["interactions"])
 
 

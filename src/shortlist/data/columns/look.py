@@ -26,7 +26,7 @@ from shortlist.data.sources import relation
 from shortlist.data.sql import connect
 from shortlist.errors import ShortlistError
 from shortlist.frames import Tabular
-from shortlist.text import shortened, text_table
+from shortlist.text import TextTable, shortened
 
 _LONGEST_EXAMPLE = 24
 _ROWS = 20_000  # from which the use of a feature is found
@@ -73,12 +73,14 @@ class Look(Tabular):
             options["encoding"] = self.encoding
         return options
 
-    def __str__(self) -> str:
+    def content(self) -> list[str | TextTable]:
+        """Return the columns, the features of users and items, and what they hold."""
+        content: list[str | TextTable] = [self._columns(), ""]
         tables = {"user": self.data.user_features, "item": self.data.item_features}
-        features = [
-            features_seen(kind, table) for kind, table in tables.items() if table is not None
-        ]
-        return "\n\n".join([self._columns(), *features, "\n".join(self._facts())])
+        for kind, table in tables.items():
+            if table is not None:
+                content += [*features_seen(kind, table), ""]
+        return [*content, *self._facts()]
 
     def to_arrow(self) -> pa.Table:
         """Return the columns: column, type, missing, different, example, role."""
@@ -97,13 +99,13 @@ class Look(Tabular):
             }
         )
 
-    def _columns(self) -> str:
+    def _columns(self) -> TextTable:
         table = self.to_arrow()
         rows = [
             [f"{value:,}" if isinstance(value, int) else value for value in row.values()]
             for row in table.to_pylist()
         ]
-        return text_table(table.column_names, rows)
+        return TextTable(table.column_names, rows)
 
     def _facts(self) -> list[str]:
         data = self.data
@@ -234,10 +236,11 @@ def _type(kind: str) -> str:
     return {"VARCHAR": "text", "BOOLEAN": "true or false"}.get(kind, kind.lower())
 
 
-def features_seen(kind: str, features: pa.Table) -> str:
+def features_seen(kind: str, features: pa.Table) -> list[str | TextTable]:
     """Return a table with a row for each feature, and why some are left out.
 
-    >>> print(features_seen("user", pa.table({"city": ["York", "Bath", "York", "Bath"]})))
+    >>> [table] = features_seen("user", pa.table({"city": ["York", "Bath", "York", "Bath"]}))
+    >>> print(table.text())
     user feature | type | missing | different | example |  used as
     -------------+------+---------+-----------+---------+---------
     city         | text |       0 |         2 |    York | category
@@ -263,7 +266,7 @@ def features_seen(kind: str, features: pa.Table) -> str:
         rows.append([name, *_feature_facts(column), use])
     header = [f"{kind} feature", "type", "missing", "different", "example", "used as"]
     lines = [f"{', '.join(listed)}: left out, {why}" for why, listed in names.items()]
-    return "\n".join([text_table(header, rows), *lines])
+    return [TextTable(header, rows), *lines]
 
 
 def _feature_facts(column: pa.ChunkedArray) -> list[str]:

@@ -478,7 +478,8 @@ def test_a_checkpoint_that_is_further_than_asked_is_refused(
     with pytest.raises(InputError) as refused:
         small(**way | {"epochs": reached - 1}).fit(data, checkpoint=file)
     assert str(refused.value) == (
-        f"{file}: the checkpoint has {reached} epochs, more than epochs={reached - 1}\n"
+        f"the checkpoint has {reached} epochs, more than epochs={reached - 1}\n"
+        f"  where: {file}\n"
         f"  to do: ask for {reached} epochs or more, or name another file"
     )
     again = small(**way | {"epochs": reached}).fit(data, checkpoint=file)

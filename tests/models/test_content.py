@@ -380,6 +380,15 @@ def test_signals_that_would_not_count_are_refused(how: Aggregate, signal: dict[s
     assert ContentBased(aggregate=how, weighting="binary", dislikes=0).config.aggregate == how
 
 
+def test_a_new_fit_forgets_the_order_that_the_last_one_chose() -> None:
+    items = pa.table({"item_id": [1, 2, 3, 4], "genre": ["War", "War", "Tale", "Tale"]})
+    log = pa.table({"user_id": [1, 1, 2, 2], "item_id": [1, 2, 3, 4], "at": [1, 2, 1, 2]})
+    model = ContentBased().fit(Dataset.from_tables(log, items=items, time="at"))
+    assert model.uses_order
+    without = Dataset.from_tables(log.drop_columns("at"), items=items)
+    assert model.fit(without).chosen == ContentBased().fit(without).chosen
+
+
 @pytest.mark.parametrize("how", ["last", "recency"])
 def test_recency_needs_times(how: Aggregate) -> None:
     with pytest.raises(ConfigError) as error:

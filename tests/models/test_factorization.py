@@ -545,3 +545,24 @@ def test_defaults_solve_a_large_checkerboard() -> None:
     best = MatrixFactorization(epochs=40).fit(world.data).recommend(k=1)
     answers = dict(zip(best.column("user_id"), best.column("item_id"), strict=True))
     assert answers == world.answers
+
+
+@pytest.mark.parametrize("loss", ["observed", "regularized", "softmax"])
+def test_users_and_items_with_a_history_stay_in_training(loss: str) -> None:
+    """Those whose interactions would all fall into the fold are not held out."""
+    rng = np.random.default_rng(0)
+    short = of_matrix(np.ones((60, 20)), rng.random((60, 20)) < 0.08)
+    model = MatrixFactorization(loss=loss, embedding_size=4, epochs=2, validation=0.4)
+    inner, held = model.folds(short)
+    assert held is not None
+    assert len(inner) + len(held) == len(short)
+    for counts in ("user_counts", "item_counts"):
+        assert_array_equal(getattr(inner, counts) > 0, getattr(short, counts) > 0)
+    users = model.fit(short).learned.users
+    assert_array_equal(np.any(users != 0, axis=1), short.user_counts > 0)
+
+
+def test_users_with_one_choice_leave_no_fold() -> None:
+    single = of_matrix(np.ones((4, 4)), np.eye(4, dtype=bool))
+    model = MatrixFactorization(embedding_size=4, epochs=2, validation=0.5)
+    assert model.folds(single) == (single, None)

@@ -98,12 +98,13 @@ def test_users_of_ials_are_exact_for_their_history(
     model = made("IALS").fit(before)
     items = model.learned.items.copy()
     model.partial_fit(new)
-    known = model.data.items.rows(before.items.ids)
-    assert np.array_equal(model.learned.items[known], items)
+    known = before.item_counts > 0
+    rows = model.data.items.rows(before.items.ids)[known]
+    assert np.array_equal(model.learned.items[rows], items[known])
     folded = model.fold_in(model.data.matrix)
     np.testing.assert_allclose(model.learned.users, folded, rtol=1e-4, atol=1e-5)
     assert model.not_updated == (
-        f"the vectors of the {before.n_items} items known before are those of the last fit",
+        "the vectors of the 26 items known before are those of the last fit",
     )
 
 
@@ -118,6 +119,7 @@ def test_new_items_of_ials_solve_their_own_equation(
     row = data.n_items - 1
     others = model.learned.items.copy()
     others[-3:] = 0
+    others[:-3][before.item_counts == 0] = 0
     choices = data.choices.toarray().astype(np.float64)
     users = np.zeros((data.n_users, 8))
     for user, chosen in enumerate(choices):
@@ -169,8 +171,8 @@ def test_ease_folds_histories_and_says_that_new_items_have_no_weights(
     model, old = made("EASE").fit(before), made("EASE").fit(before)
     model.partial_fit(new)
     assert model.not_updated == (
-        "the weights of the 27 items known before are those of the last fit",
-        "3 new items have no weights, and score 0",
+        "the weights of the 26 items known before are those of the last fit",
+        "4 new items have no weights, and score 0",
     )
     history = [
         row["item_id"]
@@ -319,3 +321,38 @@ def test_the_last_dislike_is_revoked() -> None:
     assert model.data.dislikes is None
     assert "dislikes" not in model.uses
     assert model.data.n_interactions == 3
+
+
+@pytest.mark.parametrize("features", [False, True])
+def test_an_item_without_interactions_is_new_also_if_it_is_in_the_item_table(
+    features: bool,
+) -> None:
+    """IALS learns the same vector for it as for an item that was not known before."""
+    items = {"item_id": [1, 2, 3, 4], "kind": ["a", "b", "a", "b"]}
+    known = {name: values[:3] for name, values in items.items()}
+    log = sl.Dataset.from_tables
+    old = {"user_id": [1, 1, 2, 2, 3], "item_id": [1, 2, 2, 3, 1]}
+    new = log({"user_id": [1, 3], "item_id": [4, 4]})
+    settings = OTHERS["IALS"] | {"features": features}
+    listed = made("IALS", settings).fit(log(old, items=items)).partial_fit(new)
+    unlisted = made("IALS", settings).fit(log(old, items=known))
+    before = listed.learned.items.copy()
+    assert np.linalg.norm(before[3]) > 0.1
+    system = listed.partial_fit(log({"user_id": [2], "item_id": [1]})).learned.items
+    np.testing.assert_array_equal(system, before)  # from now on it is a known item
+    unlisted.partial_fit(log({"user_id": [1, 3], "item_id": [4, 4]}, items=items))
+    assert np.linalg.norm(unlisted.learned.items[3]) > 0.1
+    assert listed.not_updated[0] == (
+        "the vectors of the 4 items known before are those of the last fit"
+    )
+
+
+def test_ease_counts_known_items_without_weights_as_new() -> None:
+    items = {"item_id": [1, 2, 3, 4, 5]}
+    old = {"user_id": [1, 1, 2, 2, 3], "item_id": [1, 2, 2, 3, 1]}
+    model = made("EASE").fit(sl.Dataset.from_tables(old, items=items))
+    model.partial_fit(sl.Dataset.from_tables({"user_id": [1, 3], "item_id": [4, 4]}))
+    assert model.not_updated == (
+        "the weights of the 4 items known before are those of the last fit",
+        "1 new items have no weights, and score 0",
+    )

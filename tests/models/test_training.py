@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -272,10 +273,14 @@ def test_a_process_killed_at_any_moment_leaves_a_whole_checkpoint(tmp_path: Path
     with pytest.raises(InputError, match="checkpoint of another training: seed=0 \\(here 1\\)"):
         small(seed=1).fit(small_world().data, checkpoint=file)
     epochs = 10**6
-    done = MatrixFactorization(embedding_size=5, epochs=1)
-    done.fit(small_world().data, checkpoint=file)  # further than asked: it stays where it is
-    reached = done.history.num_rows
+    with pytest.raises(InputError, match="more than epochs=1\n") as refused:
+        MatrixFactorization(embedding_size=5, epochs=1).fit(small_world().data, checkpoint=file)
+    found = re.search(r"has (\d+) epochs", str(refused.value))
+    assert found is not None
+    reached = int(found[1])
     assert 1 < reached < epochs
+    done = MatrixFactorization(embedding_size=5, epochs=reached)
+    done.fit(small_world().data, checkpoint=file)
     whole = MatrixFactorization(embedding_size=5, epochs=reached).fit(small_world().data)
     assert done.history.equals(whole.history)
     assert_array_equal(done.learned.users, whole.learned.users)
@@ -462,3 +467,20 @@ def test_a_fork_of_a_process_that_has_trained() -> None:
         "and has none of the threads of PyTorch\n"
         '  to do: start it anew: multiprocessing.get_context("spawn")\n'
     )
+
+
+@pytest.mark.parametrize("way", [WAYS[0], WAYS[4]], ids=str)
+def test_a_checkpoint_that_is_further_than_asked_is_refused(
+    way: dict[str, Any], tmp_path: Path
+) -> None:
+    file, data = tmp_path / "run.safetensors", small_world().data
+    reached = small(**way).fit(data, checkpoint=file).history.num_rows
+    with pytest.raises(InputError) as refused:
+        small(**way | {"epochs": reached - 1}).fit(data, checkpoint=file)
+    assert str(refused.value) == (
+        f"the checkpoint has {reached} epochs, more than epochs={reached - 1}\n"
+        f"  where: {file}\n"
+        f"  to do: ask for {reached} epochs or more, or name another file"
+    )
+    again = small(**way | {"epochs": reached}).fit(data, checkpoint=file)
+    assert again.history.num_rows == reached

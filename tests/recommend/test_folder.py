@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -49,6 +50,13 @@ def test_the_files_hold_the_lists(model: ItemCosine, tmp_path: Path) -> None:
     assert manifest["rows"] == len(expected)
     assert list(manifest["files"]) == [f"part-0000{number}.parquet" for number in range(3)]
     assert (manifest["model"], manifest["k"], manifest["lists"]) == ("ItemCosine", 4, 40)
+
+
+def test_numbers_of_numpy_are_numbers(model: ItemCosine, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"k": np.int64(3), "lists_per_file": np.int32(15)}
+    model.recommend_to(tmp_path / "lists", diversity=np.float32(0.5), **given)
+    written = model.recommend_to(tmp_path / "lists", k=3, lists_per_file=15, diversity=0.5)
+    assert written.found == 3
 
 
 def test_some_users_under_rules(model: ItemCosine, tmp_path: Path) -> None:
@@ -183,8 +191,8 @@ def test_files_that_did_not_arrive(model: ItemCosine, tmp_path: Path) -> None:
     assert not (tmp_path / "lists" / "_manifest.json").exists()
 
 
-@pytest.mark.parametrize("lists_per_file", [0, -1, True])
-def test_lists_per_file_has_a_bound(model: ItemCosine, tmp_path: Path, lists_per_file: int) -> None:
+@pytest.mark.parametrize("lists_per_file", [0, -1, True, 1.5])
+def test_lists_per_file_has_a_bound(model: ItemCosine, tmp_path: Path, lists_per_file: Any) -> None:
     with pytest.raises(InputError, match=f"lists_per_file={lists_per_file} is out of range"):
         model.recommend_to(tmp_path / "lists", lists_per_file=lists_per_file)
     with pytest.raises(InputError, match="k=0 is not a list length"):

@@ -10,8 +10,11 @@ from scored_model import scored
 
 from shortlist import engine
 from shortlist.errors import CapabilityError, ConfigError, InputError, UnknownIdError
+from shortlist.models.cosine import ItemCosine
 from shortlist.models.popularity import Popularity
 from shortlist.recommend import items as item_lists
+from shortlist.scoring import selection
+from shortlist.scoring.scorer import known_profiles
 from shortlist.testing import of_matrix, small_world, tiny
 
 SHAPES = ["dense", "sparse", "factors"]
@@ -154,3 +157,26 @@ def test_many_items_take_several_passes(monkeypatch: pytest.MonkeyPatch) -> None
         .equals(at_once.combine_chunks())
     )
     assert at_once.num_rows == 90
+
+
+def test_of_sparse_scores_only_those_of_the_items_are_written_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = ItemCosine(neighbors=5, shrinkage=0, weighting="binary").fit(small_world().data)
+    data, widths, write = model.data, [], selection.dense_sparse
+    items = data.items.ids.to_pylist()[3:5]
+    users = np.arange(data.n_users, dtype=np.int32)
+    whole = selection.dense(model.score(known_profiles(model, users)))[:, 3:5]
+
+    def noted(profiles: Any, matrix: Any, n_items: int) -> Any:
+        widths.append(n_items)
+        return write(profiles, matrix, n_items)
+
+    monkeypatch.setattr(selection, "dense_sparse", noted)
+    with engine.use(engine.LocalEngine(block_bytes=8_000)):
+        listed = model.audience(items, k=99, exclude_seen=False)
+    assert len(widths) > 1
+    assert set(widths) == {2}
+    rows = data.users.rows(listed.column("user_id"))
+    columns = [items.index(item) for item in listed.column("item_id")]
+    assert listed.column("score") == whole[rows, columns].tolist()

@@ -97,10 +97,16 @@ def random(data: Dataset, fraction: float = 0.2, seed: int = 0) -> Split:
     """Hold out a random fraction of all interactions."""
     require_dataset(data)
     _require_fraction(fraction)
+    held = drawn(data, fraction, seed)
+    return _split(data, held, _drawn(data, np.full(data.n_users, fraction), seed))
+
+
+def drawn(data: Dataset, fraction: float, seed: int) -> NDArray[np.bool_]:
+    """Draw a fraction of all interactions."""  # (n_interactions,)
     held = np.zeros(data.n_interactions, dtype=bool)
     n_held = round(fraction * data.n_interactions)
     held[np.random.default_rng(seed).permutation(data.n_interactions)[:n_held]] = True
-    return _split(data, held, _drawn(data, np.full(data.n_users, fraction), seed))
+    return held
 
 
 def by_time(data: Dataset, at: When) -> Split:

@@ -191,7 +191,7 @@ class ContentBased(Model[ContentBasedConfig, ContentBasedLearned]):
     def learn(self, data: Dataset) -> Fitted[ContentBasedLearned]:
         """Encode the items and, if they have features, the users."""
         choices, config = data.choices, self.config
-        if self.uses_order and data.times is None:
+        if config.aggregate in ORDERED and data.times is None:
             raise ConfigError(
                 f"aggregate={config.aggregate!r} needs times, and the interactions have none",
                 remedy="name the time column (time=...), or use sum, mean or max",

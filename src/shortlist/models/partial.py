@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from shortlist.data.arrow_types import is_number
 from shortlist.data.dataset import Dataset
@@ -24,11 +25,17 @@ class Growth(NamedTuple):
     data: Dataset
     users: Rows  # of each earlier user
     items: Rows  # of each earlier item
+    counts: NDArray[np.int64]  # the interactions of each earlier item
 
     @property
     def new_items(self) -> Rows:
-        """The rows of the items that were not known before."""
-        return np.setdiff1d(np.arange(self.data.n_items, dtype=np.int32), self.items)
+        """The rows of items that nothing was learned about.
+
+        They were not known before, or were known without interactions and now have some.
+        """
+        is_new = np.ones(self.data.n_items, dtype=bool)
+        is_new[self.items] = (self.counts == 0) & (self.data.item_counts[self.items] > 0)
+        return np.flatnonzero(is_new).astype(np.int32)
 
 
 class PartialFit:
@@ -131,7 +138,8 @@ def grown(before: Dataset, new: Dataset) -> Growth:
     if before.dislikes is not None or rejected is not None:
         disliked = _merged(users, items, rejected, before.dislikes, later)
         data = replace(data, dislikes=disliked if len(disliked) else None)
-    return Growth(data, _rows_in(users, before.users), _rows_in(items, before.items))
+    rows = (_rows_in(users, before.users), _rows_in(items, before.items))
+    return Growth(data, *rows, before.item_counts)
 
 
 def _merged(
@@ -273,4 +281,5 @@ def _converted(column: pa.Array, name: str, own: ColumnUnit, wanted: ColumnUnit)
 
 def unchanged_items(what: str, growth: Growth) -> tuple[str, ...]:
     """Return the sentence on items that keep what was learned about them."""
-    return (f"{what} of the {len(growth.items):,} items known before are those of the last fit",)
+    count = growth.data.n_items - len(growth.new_items)
+    return (f"{what} of the {count:,} items known before are those of the last fit",)

@@ -92,21 +92,22 @@ def recommend_to(
 
     ``identity`` stands for the fitted model: a run goes on only with the same one.
     """
-    if isinstance(lists_per_file, bool) or lists_per_file < 1:
+    is_whole = isinstance(lists_per_file, int | np.integer) and not isinstance(lists_per_file, bool)
+    if not is_whole or lists_per_file < 1:
         raise InputError(
             f"lists_per_file={lists_per_file!r} is out of range",
             remedy="pass a whole number of 1 or more",
         )
     task = ListTask.of(model, users, None, options)
-    run = _Run(task, lists_per_file, place)
+    run = _Run(task, int(lists_per_file), place)
     described = {
         "format": FORMAT,
         "model": model.name,
         "config": dict(model.settings),
-        "k": options.k,
-        "diversity": options.diversity,
+        "k": int(options.k),
+        "diversity": float(options.diversity),
         "lists": len(task.requests),
-        "lists_per_file": lists_per_file,
+        "lists_per_file": run.lists_per_file,
         "hash": _hash(task, identity),
     }
     present = _begin(place, json.loads(json.dumps(described)))

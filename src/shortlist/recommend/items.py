@@ -27,7 +27,7 @@ from shortlist.scoring.capabilities import ComparesItems, cannot
 from shortlist.scoring.finite import require_complete, require_finite_scores
 from shortlist.scoring.scorer import Scorer, known_profiles
 from shortlist.scoring.scores import DenseScores
-from shortlist.scoring.selection import Best, Eligible, columns, top_k
+from shortlist.scoring.selection import Best, Columns, Eligible, top_k
 from shortlist.scoring.sparse import transposed
 
 ITEMS_PER_PASS = 256  # items whose audience is computed in one pass over the users
@@ -91,7 +91,7 @@ def audience(
     for start in range(0, len(requests), ITEMS_PER_PASS):
         rows = requests.users[start : start + ITEMS_PER_PASS]
         seen = choosers[rows] if exclude_seen else None
-        task = partial(_audience_block, model, rows, seen, allowed, k)
+        task = partial(_audience_block, model, Columns(rows), seen, allowed, k)
         memory = model.bytes_per_query + 8 * data.n_items  # scores are written out
         blocks = engine.current().map_rows(task, data.n_users, memory, "audience")
         best = reduce(partial(_merged, k), blocks, Best.empty(len(rows)))
@@ -103,7 +103,7 @@ def audience(
 
 def _audience_block(
     model: Scorer,
-    items: Rows,
+    columns: Columns,
     choosers: csr_array | None,
     allowed: Mask | None,
     k: int,
@@ -116,9 +116,10 @@ def _audience_block(
     if allowed is not None:
         listed = listed & allowed[block.start : block.stop]
     scored = np.flatnonzero(listed)
+    items = columns.items
     if not len(scored):
         return Best.empty(len(items))
-    scores = columns(model.score(profiles.take(scored)), items).T  # (len(items), len(scored))
+    scores = columns.of(model.score(profiles.take(scored))).T  # (len(items), len(scored))
     require_finite_scores(model.name, DenseScores(scores))
     users = users[scored]
     position = np.full(model.data.n_users, UNKNOWN, dtype=np.int32)  # of a user in users

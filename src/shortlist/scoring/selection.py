@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from shortlist.data.vocabulary import Rows
 from shortlist.kernels.scores import dense_factors, dense_sparse
@@ -128,3 +129,22 @@ def columns(scores: Scores, items: Rows) -> Floats:
     if isinstance(scores, FactorScores):
         return dense(FactorScores(scores.queries, scores.items.take(items)))
     return dense(scores)[:, items]
+
+
+class Columns:
+    """The scores of some items, for one block of queries after another.
+
+    Blocks share the matrix of sparse scores, so its columns are taken once.
+    """
+
+    def __init__(self, items: Rows) -> None:
+        self.items = items
+        self._taken: tuple[csr_array, csr_array] | None = None  # a matrix, and its columns
+
+    def of(self, scores: Scores) -> Floats:
+        """Write out the scores of the items."""  # (B, len(items))
+        if not isinstance(scores, SparseScores):
+            return columns(scores, self.items)
+        if self._taken is None or self._taken[0] is not scores.matrix:
+            self._taken = scores.matrix, scores.matrix[:, self.items]
+        return dense(SparseScores(scores.profiles, self._taken[1]))

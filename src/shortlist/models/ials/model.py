@@ -240,6 +240,7 @@ class IALS(MappedModel[IALSConfig, IALSLearned]):
         matrix, new = self._weights(data.matrix), growth.new_items
         items = spread(learned.items, growth.items, data.n_items)
         if len(new):
+            items[new] = 0
             users = solver.exactly(matrix, items, Basis.of(items))
             items[new] = solver.exactly(transposed(matrix)[new], users, Basis.of(users))
         users = solver.exactly(matrix, items, Basis.of(items))

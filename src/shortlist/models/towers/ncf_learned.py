@@ -77,6 +77,11 @@ class NCFLearned(LearnedVectors):
         """The columns of a row that enter the score as a dot product: factors and bias."""
         return self.size + self.biases
 
+    @property
+    def compared(self) -> Floats:
+        """The rows of the items without the bias."""  # (n_items, C - biases)
+        return np.delete(self.items, np.s_[self.size : self.dot_width], axis=1)
+
     @cached_property
     def dense(self) -> list[Layer]:
         """The dense layers of the tower; the last one has the width 1."""

@@ -44,7 +44,7 @@ class Checkpoint:
                 f"the folder {path.parent} does not exist",
                 remedy="create it, or name another folder",
             )
-        self.path, self.seconds = path, seconds
+        self.path, self.seconds, self._epochs = path, seconds, config.epochs
         settings = config.model_dump(mode="json", exclude={"epochs", "device"})
         self._header = {
             "format": FORMAT,
@@ -83,6 +83,13 @@ class Checkpoint:
                     f"{self.path} is damaged: {name} holds numbers that are not finite",
                     remedy="delete this file to start from scratch",
                 )
+        reached = int(arrays["counts"][_COUNTS.index("epoch")])
+        if reached > self._epochs:
+            raise InputError(
+                f"the checkpoint has {reached} epochs, more than epochs={self._epochs}",
+                where=str(self.path),
+                remedy=f"ask for {reached} epochs or more, or name another file",
+            )
         _restore(training, arrays)
 
     def _require_same(self, header: dict[str, str]) -> None:

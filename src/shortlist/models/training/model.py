@@ -9,6 +9,8 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
+import numpy as np
+
 from shortlist.data import split
 from shortlist.data.dataset import Dataset
 from shortlist.engine import Engine, LocalEngine
@@ -50,10 +52,16 @@ class TrainedModel(Model[C, L]):
         """Turn trained parameters into the arrays that scoring needs."""
 
     def folds(self, data: Dataset) -> tuple[Dataset, Dataset | None]:
-        """Return the data to train on, and the validation fold if the settings ask for one."""
+        """Return the data to train on, and the validation fold if the settings ask for one.
+
+        Users and items whose interactions would all be held out stay in training with all of them.
+        """
         if self.config.validation == 0:
             return data, None
-        return split.random(data, self.config.validation, seed=self.config.seed)
+        held = split.drawn(data, self.config.validation, self.config.seed)
+        for rows in (data.user_rows, data.item_rows):
+            held &= np.isin(rows, rows[~held])
+        return (data.select(~held), data.select(held)) if held.any() else (data, None)
 
     def fit(
         self,
@@ -73,7 +81,7 @@ class TrainedModel(Model[C, L]):
             A file for the state of the training (parameters, optimiser, history), written every
             ``checkpoint_seconds`` and at the end. If the file exists, training resumes from it and
             gives bit for bit what an uninterrupted training gives. Data and settings must be the
-            same as before; only ``epochs`` may differ.
+            same as before; only ``epochs`` may be more.
         checkpoint_seconds
             The interval at which the file is written; 0: after every epoch.
         engine
@@ -86,7 +94,7 @@ class TrainedModel(Model[C, L]):
         CapabilityError
             ``engine`` is a cluster.
         InputError
-            The checkpoint is of other data or settings, or is not a checkpoint.
+            The checkpoint is of other data or settings, has more epochs, or is not a checkpoint.
         ShortlistError
             Training diverged: the loss is no longer finite.
         """

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from shortlist.models.indexed import ItemRows, build_graph, open_graph, search
+from shortlist.models.indexed import build_graph, item_rows, open_graph, search
 from shortlist.scoring.scores import FactorScores, Floats, ItemFactors
 from shortlist.scoring.selection import Best, Eligible, top_k
 from shortlist.text import text_table
@@ -69,7 +69,7 @@ def best_of(times: int, call: Callable[[], Best]) -> tuple[Best, float]:
 def measure(n_items: int, n_queries: int, expansions: list[int], seed: int) -> list[dict[str, Any]]:
     """Measure the kernel and each expansion of the graph; return one row for each."""
     scores = random_scores(n_items, n_queries, seed)
-    items = ItemRows.of(scores)
+    items = item_rows(scores)
     started = time.perf_counter()
     graph = build_graph(items, connectivity=16, expansion_add=128)
     build = time.perf_counter() - started

@@ -156,7 +156,7 @@ def _by_power(bench: Bench, world: World) -> dict[str, Scored]:
         for name, power in POWERS.items():
             shorter = np.where(lengths > 0, lengths, 1) ** -power
             items = (vectors[1] * shorter[:, np.newaxis]).astype(np.float32)
-            scores = dense_factors(vectors[0], np.ascontiguousarray(items.T), no_bias(items))
+            scores = dense_factors(vectors[0], np.ascontiguousarray(items.T))
             users.setdefault(name, []).append(
                 float(fold.train.item_counts[fold.best(scores)].mean())
             )
@@ -164,8 +164,3 @@ def _by_power(bench: Bench, world: World) -> dict[str, Scored]:
 
     measured = bench.each(world, ways)
     return {name: Scored(result, float(np.mean(users[name]))) for name, result in measured.items()}
-
-
-def no_bias(items: Scores) -> Scores:
-    """Return a zero bias for every item."""
-    return np.zeros(len(items), dtype=np.float32)

@@ -117,7 +117,7 @@ def _cases() -> dict[str, Case]:
         "observed": sparse(B, M), "factors": floats(M, F), "shared": np.ones(F, np.float32),
         "regularization": np.ones(B, np.float32),
     }  # fmt: skip
-    factors = {"queries": floats(B, F), "items_t": floats(F, N), "bias": floats(N)}
+    factors = {"queries": floats(B, F), "items_t": floats(F, N)}
     cells = sparse_floats(rng, (B, N), 0.5)
     cells[:, -1] = cells[-1] = 1
     features = sparse_floats(rng, (N, D), 0.5)
@@ -162,7 +162,7 @@ def _cases() -> dict[str, Case]:
             },
             {"lists:0", "lists:1", "indptr:0"}, {"lists": (-1, B), "indices": (0, N)}, ("width",),
         ),
-        Case(scores.dense_factors, factors, {"queries:0"}),
+        Case(scores.dense_factors, {**factors, "bias": floats(N)}, {"queries:0"}),
         Case(
             scores.dense_sparse,
             {"profiles": sparse(B, M), "matrix": sparse(M, N), "n_items": N},
@@ -195,10 +195,10 @@ def _cases() -> dict[str, Case]:
         Case(
             scores.pair_scores,
             {
-                "queries": floats(B, F), "items": floats(N, F), "bias": floats(N),
-                "indptr": indptr, "indices": items,
+                "queries": floats(B, F), "items": floats(N, F), "indptr": indptr,
+                "indices": items,
             },
-            bounded={"indices": (0, N)},
+            {"items:0"}, {"indices": (0, N)},
         ),
         Case(
             scores.list_ranks,

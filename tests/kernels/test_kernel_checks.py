@@ -192,12 +192,12 @@ def test_an_order_that_repeats_an_item_is_refused() -> None:
 def test_widths_that_differ_are_refused(own: int, other: int) -> None:
     """Without the check, the first returns garbage and the second ends the process."""
     queries, items = np.ones((3, own), np.float32), np.ones((other, 5), np.float32)
-    bias, eligible = np.zeros(5, np.float32), Selection.everything(3, 5).eligible
+    eligible = Selection.everything(3, 5).eligible
     message = rf"items_t has shape \({other}, 5\), expected \(f={own}, N\)"
     with pytest.raises(ValueError, match=message):
-        topk_factors(queries, items, bias, eligible, 2)
+        topk_factors(queries, items, eligible, 2)
     with pytest.raises(ValueError, match=message):
-        dense_factors(queries, items, bias)
+        dense_factors(queries, items)
 
 
 @given(st.tuples(*[st.integers(0, 3)] * 5))

@@ -51,12 +51,11 @@ def test_factors(seed: int, n_queries: int, n_items: int, f: int, k: int) -> Non
     rng = np.random.default_rng(seed)
     queries = rng.integers(-2, 3, (n_queries, f)).astype(np.float32)
     items_t = rng.integers(-2, 3, (f, n_items)).astype(np.float32)
-    bias = rng.integers(-2, 3, n_items).astype(np.float32)
     chosen = Selection.random(rng, n_queries, n_items)
-    scores = queries @ items_t + bias  # exact: integers
+    scores = queries @ items_t  # exact: integers
 
     def run(eligible: EligibleItems, length: int, asked: Given | None) -> Lists:
-        return topk_factors(queries, items_t, bias, eligible, length, None, asked)
+        return topk_factors(queries, items_t, eligible, length, None, asked)
 
     check(run, scores, chosen, rng, k)
 
@@ -102,14 +101,13 @@ def test_real_factors_over_several_chunks_rank_as_their_lists_do(threads: int) -
     n_queries, n_items, f, k = 61, 1_777, 70, 9
     queries = rng.standard_normal((n_queries, f)).astype(np.float32)
     items_t = rng.standard_normal((f, n_items)).astype(np.float32)
-    bias = rng.standard_normal(n_items).astype(np.float32)
     eligible = Selection.random(rng, n_queries, n_items).eligible
     with thread_limit(threads):
-        rows, _ = topk_factors(queries, items_t, bias, eligible, k)
+        rows, _ = topk_factors(queries, items_t, eligible, k)
         asked = Given(
             np.arange(0, k * n_queries + 1, k), np.maximum(rows, 0).ravel(), np.empty(rows.size)
         )
-        topk_factors(queries, items_t, bias, eligible, 0, None, asked)
+        topk_factors(queries, items_t, eligible, 0, None, asked)
     places = np.tile(np.arange(1.0, k + 1), (n_queries, 1))
     assert (rows >= 0).sum() > 500
     np.testing.assert_array_equal(asked.ranks.reshape(rows.shape)[rows >= 0], places[rows >= 0])

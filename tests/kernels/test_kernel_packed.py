@@ -28,9 +28,8 @@ def test_several_chunks(n_items: int, threads: int) -> None:
 def same_bits(rng: np.random.Generator, n_queries: int, n_items: int, f: int, k: int) -> None:
     queries = rng.normal(size=(n_queries, f)).astype(np.float32)
     items = rng.normal(size=(f, n_items)).astype(np.float32)
-    bias = rng.normal(size=n_items).astype(np.float32)
     chosen = Selection.random(rng, n_queries, n_items)
-    arguments = (queries, items, bias, chosen.eligible, k)
+    arguments = (queries, items, chosen.eligible, k)
     rows, scores = topk_factors(*arguments)
     again, scores_again = topk_factors(*arguments, packed_items(items))
     np.testing.assert_array_equal(again, rows)

@@ -37,12 +37,9 @@ def test_list_ranks_by_sorting(seed: int, n_items: int, k: int) -> None:
 def test_pair_scores_are_inner_products(seed: int) -> None:
     rng = np.random.default_rng(seed)
     queries, items = (rng.normal(size=(n, 5)).astype(np.float32) for n in (6, 9))
-    bias = rng.normal(size=9).astype(np.float32)
     lengths = rng.integers(0, 4, 6)
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     asked = rng.integers(0, 9, indptr[-1]).astype(np.int32)
     owners = np.repeat(np.arange(6), lengths)
-    expected = (queries[owners].astype(np.float64) * items[asked]).sum(axis=1) + bias[asked]
-    assert_allclose(
-        pair_scores(queries, items, bias, indptr, asked), expected, rtol=1e-4, atol=1e-5
-    )
+    expected = (queries[owners].astype(np.float64) * items[asked]).sum(axis=1)
+    assert_allclose(pair_scores(queries, items, indptr, asked), expected, rtol=1e-4, atol=1e-5)

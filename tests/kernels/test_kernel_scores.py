@@ -23,6 +23,8 @@ def test_factors_equal_float64(seed: int, n_queries: int, n_items: int, f: int) 
     scale = np.abs(queries).astype(np.float64) @ np.abs(items_t).astype(np.float64) + np.abs(bias)
     got = dense_factors(queries, items_t, bias)
     assert got.shape == (n_queries, n_items)
+    none = dense_factors(queries, items_t)
+    np.testing.assert_array_equal(none, dense_factors(queries, items_t, np.zeros_like(bias)))
     assert (np.abs(got - exact) <= (f + 1) * 2**-24 * scale).all()  # the a-priori error bound
 
 

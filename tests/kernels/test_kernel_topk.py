@@ -25,10 +25,9 @@ def whole_numbers(rng: np.random.Generator, *shape: int) -> np.ndarray:
 def test_factors_equal_brute_force(seed: int, n_queries: int, n_items: int, f: int, k: int) -> None:
     rng = np.random.default_rng(seed)
     queries, items_t = whole_numbers(rng, n_queries, f), whole_numbers(rng, f, n_items)
-    bias = whole_numbers(rng, n_items)
     chosen = Selection.random(rng, n_queries, n_items)
-    rows, scores = topk_factors(queries, items_t, bias, chosen.eligible, k)
-    expected_rows, expected_scores = chosen.best(queries @ items_t + bias, k)  # exact: integers
+    rows, scores = topk_factors(queries, items_t, chosen.eligible, k)
+    expected_rows, expected_scores = chosen.best(queries @ items_t, k)  # exact: integers
     np.testing.assert_array_equal(rows, expected_rows)
     np.testing.assert_array_equal(scores, expected_scores)
     assert rows.dtype == np.int32
@@ -106,9 +105,8 @@ def test_checkerboard_of_tastes() -> None:
     chosen = Selection.everything(n, n)
     chosen.excluded = [[user] for user in range(n)]  # each has seen the item of the same number
     rows, scores = topk_factors(
-        taste[parity], np.ascontiguousarray(taste[parity].T), np.zeros(n, np.float32),
-        chosen.eligible, 3,
-    )  # fmt: skip
+        taste[parity], np.ascontiguousarray(taste[parity].T), chosen.eligible, 3
+    )
     for user in range(n):
         assert rows[user].tolist() == [i for i in range(user % 2, n, 2) if i != user][:3]
     assert (scores == 1).all()
@@ -158,37 +156,35 @@ def test_scores_of_any_distribution(seed: int, n_items: int, k: int, kind: str) 
     np.testing.assert_array_equal(values, expected_values)
 
 
-def world(seed: int = 7) -> tuple[np.ndarray, np.ndarray, np.ndarray, Selection]:
+def world(seed: int = 7) -> tuple[np.ndarray, np.ndarray, Selection]:
     """Real-valued scores, more than one chunk of items and one block of queries, odd sizes."""
     rng = np.random.default_rng(seed)
     n_queries, n_items, f = 203, 2111, 37
     queries = rng.standard_normal((n_queries, f)).astype(np.float32)
     items_t = rng.standard_normal((f, n_items)).astype(np.float32)
-    bias = rng.standard_normal(n_items).astype(np.float32)
-    chosen = Selection.random(rng, n_queries, n_items)
-    return queries, items_t, bias, chosen
+    return queries, items_t, Selection.random(rng, n_queries, n_items)
 
 
 @pytest.mark.parametrize("k", [1, 10, 500])
 def test_factor_scores_are_the_dense_scores_bit_for_bit(k: int) -> None:
-    queries, items_t, bias, chosen = world()
-    rows, scores = topk_factors(queries, items_t, bias, chosen.eligible, k)
-    expected_rows, expected_scores = chosen.best(dense_factors(queries, items_t, bias), k)
+    queries, items_t, chosen = world()
+    rows, scores = topk_factors(queries, items_t, chosen.eligible, k)
+    expected_rows, expected_scores = chosen.best(dense_factors(queries, items_t), k)
     np.testing.assert_array_equal(rows, expected_rows)
     np.testing.assert_array_equal(scores, expected_scores)
 
 
 def test_factors_do_not_depend_on_threads_or_batches() -> None:
-    queries, items_t, bias, chosen = world()
+    queries, items_t, chosen = world()
     with thread_limit(1):
-        rows, scores = topk_factors(queries, items_t, bias, chosen.eligible, 10)
+        rows, scores = topk_factors(queries, items_t, chosen.eligible, 10)
     with thread_limit(2):
-        again, scores_again = topk_factors(queries, items_t, bias, chosen.eligible, 10)
+        again, scores_again = topk_factors(queries, items_t, chosen.eligible, 10)
     np.testing.assert_array_equal(again, rows)
     np.testing.assert_array_equal(scores_again, scores)
     for start, stop in [(0, 1), (1, 8), (8, 100), (100, 203)]:
         part = chosen.part(start, stop)
-        some, some_scores = topk_factors(queries[start:stop], items_t, bias, part.eligible, 10)
+        some, some_scores = topk_factors(queries[start:stop], items_t, part.eligible, 10)
         np.testing.assert_array_equal(some, rows[start:stop])
         np.testing.assert_array_equal(some_scores, scores[start:stop])
 

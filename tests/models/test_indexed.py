@@ -17,14 +17,13 @@ from shortlist.models.composite import known_users
 from shortlist.models.ials.model import IALS
 from shortlist.models.indexed import (
     Indexed,
-    ItemRows,
     build_graph,
     nearest,
     open_graph,
     search,
 )
 from shortlist.models.registry import load
-from shortlist.scoring.scores import DenseScores, FactorScores, ItemFactors
+from shortlist.scoring.scores import DenseScores, FactorScores, Floats, ItemFactors
 from shortlist.scoring.selection import Best, Eligible, dense, top_k
 from shortlist.testing import ModelContract, of_matrix, small_world
 
@@ -39,13 +38,12 @@ N_ITEMS, N_QUERIES = 4000, 40
 
 
 @cache
-def vectors() -> tuple[FactorScores, ItemRows]:
+def vectors() -> tuple[FactorScores, Floats]:
     rng = np.random.default_rng(0)
     decay = np.linspace(1, 0.2, 16, dtype=np.float32)
     items = rng.normal(size=(N_ITEMS, 16)).astype(np.float32) * decay
     queries = rng.normal(size=(N_QUERIES, 16)).astype(np.float32) * decay
-    bias = rng.normal(0, 0.5, N_ITEMS).astype(np.float32)
-    return FactorScores(queries, ItemFactors.from_rows(items, bias)), ItemRows(items, bias)
+    return FactorScores(queries, ItemFactors.from_rows(items)), items
 
 
 @cache
@@ -90,7 +88,7 @@ class TestSearch:
             assert not set(rows) & set(banned)
             if may.mask_of[query] >= 0:
                 assert may.masks[0, rows].all()
-            expected = scores.queries[query] @ items.vectors[rows].T + items.bias[rows]
+            expected = scores.queries[query] @ items[rows].T
             assert found.scores[query] == pytest.approx(expected, rel=1e-4, abs=1e-5)
             assert (np.diff(found.scores[query]) <= 0).all()
             recall.append(np.isin(rows, exact.rows[query]).mean())

@@ -34,15 +34,12 @@ def test_packed_vectors_are_read_only() -> None:
         items.columns[0, 0] = 1.0
 
 
-def test_vectors_in_rows_are_transposed_and_a_selection_keeps_its_bias() -> None:
-    bias = np.arange(40, dtype=np.float32)
-    items = ItemFactors.from_rows(np.ascontiguousarray(vectors().T), bias)
+def test_vectors_in_rows_are_transposed_and_selected() -> None:
+    items = ItemFactors.from_rows(np.ascontiguousarray(vectors().T))
     assert len(items) == 40
     assert np.array_equal(items.columns, vectors())
     some = items.take(np.array([7, 3], dtype=np.int32))
     assert np.array_equal(some.columns, vectors()[:, [7, 3]])
-    assert some.offsets.tolist() == [7, 3]
-    assert ItemFactors(vectors()).offsets.tolist() == [0] * 40
 
 
 def test_lists_of_packed_and_unpacked_items_have_the_same_bits() -> None:

@@ -108,12 +108,15 @@ def score_chunk(
 ) -> None:  # fmt: skip
     """Write ``bias + rows . items`` of items ``first`` to ``last - 1`` to ``tile`` (n_rows, chunk).
 
-    ``left`` holds packed rows and ``packed`` all packed items; if it is empty, the items of the
-    chunk are packed into ``right``.
+    An empty ``bias`` stands for zeros. ``left`` holds packed rows and ``packed`` all packed items;
+    if it is empty, the items of the chunk are packed into ``right``.
     """
     depth, chunk = len(items_t), tile.shape[1]
     for r in range(len(tile)):
-        copy_row(bias[first:last], tile[r])
+        if len(bias):
+            copy_row(bias[first:last], tile[r])
+        else:
+            tile[r] = 0.0
     if len(packed):
         panels = packed[first * depth :]
         add_products(left, n_rows, panels, last - first, depth, tile.reshape(-1), chunk)
@@ -123,11 +126,9 @@ def score_chunk(
 
 
 @inlined
-def score_of_pair(
-    queries: Floats, row: int, items_t: Floats, bias: Floats, item: int
-) -> np.float32:
-    """Return the score that :func:`score_chunk` writes for a row of queries and an item."""
-    score: np.float32 = bias[item]
+def score_of_pair(queries: Floats, row: int, items_t: Floats, item: int) -> np.float32:
+    """Return the score that :func:`score_chunk` writes, without a bias, for a query and an item."""
+    score = np.float32(0.0)
     for p in range(len(items_t)):
         score += queries[row, p] * items_t[p, item]
     return score

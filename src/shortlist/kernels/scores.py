@@ -34,10 +34,14 @@ _STRIPE: Final = 512  # columns of a dense matrix worked on together: 4 KiB of f
 _TALL: Final = 4096  # profiles for a thread at a time, where they are many
 
 
-def dense_factors(queries: Matrix, items_t: Matrix, bias: Vector) -> OutMatrix:
+def dense_factors(queries: Matrix, items_t: Matrix, bias: Vector | None = None) -> OutMatrix:
     """Return ``out[b, n] = bias[n] + sum_p queries[b, p] * items_t[p, n]``, float32."""
-    Shapes().check("queries f32 B f, items_t f32 f N, bias f32 N", queries, items_t, bias)
-    out = np.empty((len(queries), len(bias)), np.float32)
+    shapes = Shapes().check("queries f32 B f, items_t f32 f N", queries, items_t)
+    if bias is None:
+        bias = np.empty(0, np.float32)
+    else:
+        shapes.check("bias f32 N", bias)
+    out = np.empty((len(queries), shapes["N"]), np.float32)
     over_rows(_dense_factors, len(out), QUERIES, queries, items_t, bias, out, multiple=ROWS)
     return out
 
@@ -79,18 +83,16 @@ def dense_max(indptr: Pointers, indices: Indices, rows: Csr, columns: Csr) -> Ou
     return out
 
 
-def pair_scores(
-    queries: Matrix, items: Matrix, bias: Vector, indptr: Pointers, indices: Indices
-) -> OutVector:
-    """Return ``bias[i] + sum_p queries[b, p] * items[i, p]`` for some items i of each query b.
+def pair_scores(queries: Matrix, items: Matrix, indptr: Pointers, indices: Indices) -> OutVector:
+    """Return ``sum_p queries[b, p] * items[i, p]`` for some items i of each query b.
 
     The sums run in the order of p, as in :mod:`shortlist.kernels.topk`; the result lies as
     ``indices``.
     """
-    shapes = Shapes().check("queries f32 B f, items f32 N f, bias f32 N", queries, items, bias)
+    shapes = Shapes().check("queries f32 B f, items f32 N f", queries, items)
     shapes.lists("indptr", indptr, "indices", indices, "B", "N")
     out = np.empty(len(indices), np.float32)
-    over_rows(_pair_scores, len(queries), _FEW_QUERIES, queries, items, bias, indptr, indices, out)
+    over_rows(_pair_scores, len(queries), _FEW_QUERIES, queries, items, indptr, indices, out)
     return out
 
 
@@ -177,14 +179,14 @@ def _dense_max(
 
 @kernel
 def _pair_scores(
-    start: int, stop: int, queries: Matrix, items: Matrix, bias: Vector, indptr: Pointers,
-    indices: Indices, out: OutVector,
+    start: int, stop: int, queries: Matrix, items: Matrix, indptr: Pointers, indices: Indices,
+    out: OutVector,
 ) -> None:  # fmt: skip
     depth = queries.shape[1]
     for b in range(start, stop):
         for entry in range(indptr[b], indptr[b + 1]):
             item = indices[entry]
-            total = bias[item]
+            total = np.float32(0.0)
             for p in range(depth):
                 total += queries[b, p] * items[item, p]
             out[entry] = total

@@ -58,15 +58,15 @@ _SPARSE_QUERIES: Final = 1_024  # for a thread at a time: clearing its sums take
 
 
 def topk_factors(
-    queries: Matrix, items_t: Matrix, bias: Vector, eligible: EligibleItems, k: int,
+    queries: Matrix, items_t: Matrix, eligible: EligibleItems, k: int,
     packed: Vector | None = None, given: Given | None = None,
 ) -> tuple[OutIndexMatrix, OutMatrix]:  # fmt: skip
-    """Return the best items by ``score = bias + sum_p query[p] * item[p]``.
+    """Return the best items by ``score = sum_p query[p] * item[p]``.
 
     The items are the columns of ``items_t``. ``packed`` is their :func:`packed_items`, which saves
     packing them for each block of queries; the bits are the same.
     """
-    shapes = Shapes().check("queries f32 B f, items_t f32 f N, bias f32 N", queries, items_t, bias)
+    shapes = Shapes().check("queries f32 B f, items_t f32 f N", queries, items_t)
     if packed is None:
         packed = np.empty(0, np.float32)
     else:
@@ -74,7 +74,7 @@ def topk_factors(
     selection = shapes.eligible(eligible)
     return _best(
         _topk_factors, len(queries), k, selection, shapes.given(given), queries, items_t, packed,
-        bias, multiple=ROWS,
+        multiple=ROWS,
     )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def _pack_items(items_t: Matrix, packed: OutVector) -> None:
 
 @kernel
 def _topk_factors(
-    start: int, stop: int, queries: Matrix, items_t: Matrix, packed: Vector, bias: Vector,
+    start: int, stop: int, queries: Matrix, items_t: Matrix, packed: Vector,
     eligible: EligibleItems, row_of: Indices, given: Given, rows: OutIndexMatrix, scores: OutMatrix,
 ) -> None:  # fmt: skip
     """Write the best items of queries ``start`` to ``stop - 1``; ``packed`` may be empty."""
@@ -165,6 +165,7 @@ def _topk_factors(
     left = np.empty(linalg.round_up(n_queries, ROWS) * depth, np.float32)
     right = np.empty(chunk * depth, np.float32)
     tile = np.empty((linalg.round_up(n_queries, ROWS), chunk), np.float32)
+    bias = np.empty(0, np.float32)  # none
     heaps = np.empty((n_queries, held), np.int64)
     sizes = np.zeros(n_queries, np.int64)
     passed = np.zeros(n_queries, np.int64)  # how many exclusions of a sorted list lie behind
@@ -175,7 +176,7 @@ def _topk_factors(
         own = np.empty(given.indptr[stop] - own_start, np.float32)
         for b in range(start, stop):
             for entry in range(given.indptr[b], given.indptr[b + 1]):
-                score = linalg.score_of_pair(queries, b, items_t, bias, given.items[entry])
+                score = linalg.score_of_pair(queries, b, items_t, given.items[entry])
                 own[entry - own_start], given.ranks[entry] = score, 0.5
     for first in range(0, n_items, chunk):
         last = min(first + chunk, n_items)

@@ -166,7 +166,7 @@ class EASE(LinearModel[EASEConfig, EASELearned]):
         if not self._by_user:
             return DenseScores(dense_profile(csr_arrays(history), weights))
         shared = (history @ self._by_item).toarray()  # (B, n_users), how much
-        block = dense_factors(shared, weights, np.zeros(len(own), np.float32))
+        block = dense_factors(shared, weights)
         rows = np.repeat(np.arange(len(block)), np.diff(history.indptr))
         block[rows, history.indices] -= own[history.indices] * history.data
         return DenseScores(block)

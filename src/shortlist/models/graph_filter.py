@@ -132,8 +132,7 @@ class GraphFilter(LinearModel[GraphFilterConfig, GraphFilterLearned]):
             scaled = history.copy()
             scaled.data = scaled.data * self._damping[history.indices]
             spectrum = dense_profile(csr_arrays(scaled), self.learned.vectors)  # (B, f)
-            none = np.zeros(self.data.n_items, dtype=np.float32)
-            scores += dense_factors(spectrum, self._ideal, none)
+            scores += dense_factors(spectrum, self._ideal)
         return DenseScores(scores)
 
     def similar_scores(self, items: Rows) -> Scores:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
@@ -62,7 +62,7 @@ def _check_graph(graph: Any, context: Context) -> None:
     if not context.data.n_users:
         raise ValueError("is of data without users")
     columns = _factors_of_users(model, np.zeros(1, dtype=np.int32)).items.columns
-    check_graph_bytes(graph, context.data.n_items, columns.shape[0] + 1)
+    check_graph_bytes(graph, context.data.n_items, columns.shape[0])
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,10 @@ class IndexedLearned:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
-    def items(self) -> ItemRows:
-        """The item vectors and biases."""
+    def items(self) -> Floats:
+        """The item vectors."""  # (n_items, f)
         first_user = np.zeros(1, dtype=np.int32)  # the items are the same for every query
-        return ItemRows.of(_factors_of_users(self.model, first_user))
+        return item_rows(_factors_of_users(self.model, first_user))
 
     @cached_property
     def index(self) -> Any:
@@ -93,10 +93,10 @@ class IndexedLearned:
 class Indexed(CompositeModel[IndexedConfig, IndexedLearned]):
     """Search the vectors of a model in an HNSW graph (Malkov & Yashunin 2018, by usearch).
 
-    Scores are inner products ``(q, 1) . (x, b)``, and the graph is built with the same inner
-    product (Morozov & Babenko, NeurIPS 2018). Items that the graph finds are scored exactly and
-    sorted, so the index may miss an item, but scores are always exact. All other models search
-    exactly; ``benchmarks/index.py`` shows from which size of the catalogue an index pays.
+    Scores are inner products, and the graph is built with the same inner product (Morozov &
+    Babenko, NeurIPS 2018). Items that the graph finds are scored exactly and sorted, so the index
+    may miss an item, but scores are always exact. All other models search exactly;
+    ``benchmarks/index.py`` shows from which size of the catalogue an index pays.
 
     A list holds exactly k items wherever k items are eligible. For each query, the graph is first
     asked for as many items as should contain k eligible items, given the number of ineligible
@@ -132,7 +132,7 @@ class Indexed(CompositeModel[IndexedConfig, IndexedLearned]):
         active = np.flatnonzero(data.user_counts).astype(np.int32)
         sampled = np.random.default_rng(0).permutation(active)[:RECALL_USERS]
         scores = _factors_of_users(model, np.sort(sampled))
-        graph = build_graph(ItemRows.of(scores), config.connectivity, config.expansion_add)
+        graph = build_graph(item_rows(scores), config.connectivity, config.expansion_add)
         index = open_graph(graph, data.n_items, config.expansion_search)
         recall = _recall(index, scores, data)
         history = pa.table({"epoch": [1], f"recall@{RECALL_K}": [recall]})
@@ -201,19 +201,12 @@ def _recall(index: Any, scores: FactorScores, data: Dataset) -> float:
     return float(np.mean(hits))
 
 
-class ItemRows(NamedTuple):
-    """Item vectors, one row per item, and item biases."""
-
-    vectors: Floats  # (n_items, f)
-    bias: Floats  # (n_items,)
-
-    @classmethod
-    def of(cls, scores: FactorScores) -> ItemRows:
-        """Return the items of factor scores."""
-        return cls(np.ascontiguousarray(scores.items.columns.T), scores.items.offsets)
+def item_rows(scores: FactorScores) -> Floats:
+    """Return the item vectors of factor scores, one row per item."""  # (n_items, f)
+    return np.ascontiguousarray(scores.items.columns.T)
 
 
-def build_graph(items: ItemRows, connectivity: int, expansion_add: int) -> NDArray[np.uint8]:
+def build_graph(vectors: Floats, connectivity: int, expansion_add: int) -> NDArray[np.uint8]:
     """Build the graph with one thread, so that it is the same every time; serialise it.
 
     The alternative of Bachrach et al. (RecSys 2014), which makes all vectors equally long by one
@@ -222,7 +215,6 @@ def build_graph(items: ItemRows, connectivity: int, expansion_add: int) -> NDArr
     """
     from usearch.index import Index
 
-    vectors = np.concatenate([items.vectors, items.bias[:, np.newaxis]], axis=1)  # (n_items, f + 1)
     index = Index(
         ndim=vectors.shape[1],
         metric="ip",
@@ -256,12 +248,12 @@ def open_graph(graph: NDArray[np.uint8], n_items: int, expansion_search: int) ->
     return index
 
 
-def search(index: Any, items: ItemRows, scores: FactorScores, eligible: Eligible, k: int) -> Best:
+def search(index: Any, items: Floats, scores: FactorScores, eligible: Eligible, k: int) -> Best:
     """Return the best eligible items of each query, as described in :class:`Indexed`.
 
     Queries are independent: the result of a query does not depend on the other queries.
     """
-    n_items = len(items.vectors)
+    n_items = len(items)
     best = Best.empty(len(scores.queries), k)
     sizes = _first_sizes(eligible, k, n_items)
     max_size = n_items // EXACT_SHARE
@@ -286,10 +278,7 @@ def search(index: Any, items: ItemRows, scores: FactorScores, eligible: Eligible
 
 def nearest(index: Any, queries: Floats, size: int) -> Rows:
     """Return ``size`` items that the graph finds for each query, padded with -1."""  # (B, size)
-    extended = np.zeros((len(queries), index.ndim), dtype=np.float32)
-    extended[:, : queries.shape[1]] = queries
-    extended[:, queries.shape[1]] = 1  # multiplied by the bias
-    matches: Any = index.search(extended, size, threads=thread_count())
+    matches: Any = index.search(queries, size, threads=thread_count())
     keys = np.atleast_2d(matches.keys)  # usearch returns a vector for a single query
     counts = np.asarray(getattr(matches, "counts", [keys.shape[1]]))
     rows = np.full((len(queries), size), UNKNOWN, dtype=np.int32)
@@ -310,7 +299,7 @@ def _first_sizes(eligible: Eligible, k: int, n_items: int) -> NDArray[np.int64]:
 
 
 def _best_of_graph(
-    index: Any, items: ItemRows, queries: Floats, eligible: Eligible, k: int, size: int
+    index: Any, items: Floats, queries: Floats, eligible: Eligible, k: int, size: int
 ) -> Best:
     """Return the best eligible items among ``size`` items of the graph, padded."""
     rows = nearest(index, queries, size)  # (B, size)
@@ -319,7 +308,7 @@ def _best_of_graph(
     kept = eligible.contains(owners, candidates)
     owners, candidates = owners[kept], np.ascontiguousarray(candidates[kept])
     indptr = np.searchsorted(owners, np.arange(len(rows) + 1)).astype(np.int64)
-    scores = pair_scores(np.ascontiguousarray(queries), *items, indptr, candidates)
+    scores = pair_scores(np.ascontiguousarray(queries), items, indptr, candidates)
     order = np.lexsort((eligible.order[candidates], -scores, owners))
     ranks = np.arange(len(order)) - indptr[:-1][owners]
     in_list = ranks < k

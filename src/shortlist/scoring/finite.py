@@ -57,8 +57,7 @@ def first_not_finite(scores: Scores) -> int | None:
     match scores:
         case FactorScores(queries, items):
             lengths = np.sqrt(np.einsum("bf,bf->b", queries, queries, dtype=np.float64))
-            longest, offset = items.longest
-            doubtful = ~(lengths * longest + offset < _LARGEST)  # True for NaN
+            doubtful = ~(lengths * items.longest < _LARGEST)  # True for NaN
         case SparseScores(profiles, matrix):
             sums = row_sums(csr_array(abs(profiles)))
             doubtful = ~(sums * float(np.abs(matrix.data).max(initial=0.0)) < _LARGEST)

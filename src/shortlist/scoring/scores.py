@@ -21,19 +21,18 @@ Floats: TypeAlias = NDArray[np.float32]
 class ItemFactors:
     """Item vectors in the layout that the kernels read; a model builds them once and holds them.
 
-    ``columns`` (f, n_items) has one column per item, float32, C-contiguous; ``bias`` (n_items,) is
-    added to every score; ``packed`` are the tiles of the top-k kernel once :meth:`pack` was called.
+    ``columns`` (f, n_items) has one column per item, float32, C-contiguous; ``packed`` are the
+    tiles of the top-k kernel once :meth:`pack` was called.
     """
 
-    def __init__(self, columns: Floats, bias: Floats | None = None) -> None:
+    def __init__(self, columns: Floats) -> None:
         self.columns = columns
-        self.bias = bias
         self.packed: Floats | None = None
 
     @classmethod
-    def from_rows(cls, vectors: Floats, bias: Floats | None = None) -> ItemFactors:
+    def from_rows(cls, vectors: Floats) -> ItemFactors:
         """Lay out vectors that are stored one row per item."""  # (n_items, f)
-        return cls(np.ascontiguousarray(vectors.T), bias)
+        return cls(np.ascontiguousarray(vectors.T))
 
     def __len__(self) -> int:
         return int(self.columns.shape[1])
@@ -49,28 +48,19 @@ class ItemFactors:
             self.packed = packed_items(self.columns)
 
     @cached_property
-    def offsets(self) -> Floats:
-        """The bias, or zeros."""  # (n_items,)
-        return np.zeros(len(self), dtype=np.float32) if self.bias is None else self.bias
-
-    @cached_property
-    def longest(self) -> tuple[float, float]:
-        """The length of the longest vector, and the largest absolute bias; NaN if any is NaN."""
+    def longest(self) -> float:
+        """The length of the longest vector; NaN if any is NaN."""
         squares = np.einsum("fn,fn->n", self.columns, self.columns, dtype=np.float64)
-        return (
-            float(np.sqrt(squares.max(initial=0.0))),
-            float(np.abs(self.offsets).max(initial=0.0)),
-        )
+        return float(np.sqrt(squares.max(initial=0.0)))
 
     def take(self, rows: NDArray[np.int32]) -> ItemFactors:
         """Return the vectors of these items only."""
-        bias = None if self.bias is None else self.bias[rows]
-        return ItemFactors(np.ascontiguousarray(self.columns[:, rows]), bias)
+        return ItemFactors(np.ascontiguousarray(self.columns[:, rows]))
 
 
 @dataclass(frozen=True)
 class FactorScores:
-    """score = queries · items + bias: dot products of vectors."""
+    """score = queries · items: dot products of vectors."""
 
     queries: Floats  # (B, f)
     items: ItemFactors  # n_items vectors of length f

@@ -96,8 +96,7 @@ def top_k(scores: Scores, eligible: Eligible, k: int, given: Given | None = None
     """Return the ``k`` best eligible items of each query, best first; also rank given items."""
     match scores:
         case FactorScores(queries, items):
-            vectors = items.columns, items.offsets
-            return Best(*topk_factors(queries, *vectors, eligible, k, items.packed, given))
+            return Best(*topk_factors(queries, items.columns, eligible, k, items.packed, given))
         case SparseScores(profiles, matrix):
             return Best(*topk_sparse(csr_arrays(profiles), csr_arrays(matrix), eligible, k, given))
         case DenseScores(block):
@@ -117,7 +116,7 @@ def dense(scores: Scores) -> Floats:
     """Write out every score of the block."""  # (B, n_items)
     match scores:
         case FactorScores(queries, items):
-            return dense_factors(queries, items.columns, items.offsets)
+            return dense_factors(queries, items.columns)
         case SparseScores(profiles, matrix):
             return dense_sparse(csr_arrays(profiles), csr_arrays(matrix), matrix.shape[1])
         case DenseScores(block):

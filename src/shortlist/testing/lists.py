@@ -41,7 +41,7 @@ class ListsContract(ModelUnderTest):
         scores = model.score(Profiles.new(history))
         match scores:
             case FactorScores(queries, items):
-                arrays = [queries, items.columns, items.offsets]
+                arrays = [queries, items.columns]
             case SparseScores(profiles, matrix):
                 assert profiles.shape == (3, matrix.shape[0])
                 assert matrix.indices.dtype == np.int32  # or each call would copy them

@@ -127,8 +127,7 @@ class NCFLearned(LearnedVectors):
 
     def scores(self, rows: Floats) -> Floats:
         """Score all items for these rows of users."""  # (B, n_items)
-        factors = self.factors
-        block = dense_factors(self.user_vectors(rows), factors.columns, factors.offsets)
+        block = dense_factors(self.user_vectors(rows), self.factors.columns)
         if self.dense:
             for query, half in enumerate(self.user_half(rows)):
                 for start in range(0, len(self.items), SLICE):

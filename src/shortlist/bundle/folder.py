@@ -124,7 +124,8 @@ def _is_at(path: Path, directory: int) -> bool:
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> BundleError:
-    shown, remedy = shortened(str(path), _LONGEST), "name a folder that shortlist fit or model.save wrote"
+    shown = shortened(str(path), _LONGEST)
+    remedy = "name a folder that shortlist fit or model.save wrote"
     if isinstance(error, FileNotFoundError):
         return BundleError(f"{shown} does not exist", remedy=remedy)
     if isinstance(error, NotADirectoryError):

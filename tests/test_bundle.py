@@ -166,7 +166,7 @@ class TestDamage:
     def test_no_folder(self, tmp_path: Path) -> None:
         assert refusal(tmp_path / "nothing") == (
             f"{tmp_path / 'nothing'} does not exist\n"
-            "  to do: name a folder that model.save(...) wrote"
+            "  to do: name a folder that shortlist fit or model.save wrote"
         )
 
     @pytest.mark.parametrize("kind", ["folder", "file"])
@@ -178,7 +178,7 @@ class TestDamage:
             path.write_text("{}")
         assert refusal(path) == (
             f"{path} is not a bundle (it has no manifest.json)\n"
-            "  to do: name a folder that model.save(...) wrote"
+            "  to do: name a folder that shortlist fit or model.save wrote"
         )
 
     @pytest.mark.parametrize("name", FILES)

@@ -90,7 +90,7 @@ def _open_files(path: Path, stack: ExitStack) -> dict[str, BufferedReader] | Non
         if len(names) > _MAX_FILES:
             raise BundleError(
                 f"{path} has {len(names)} files, more than any bundle ({_MAX_FILES})",
-                remedy="name a folder that model.save(...) wrote",
+                remedy="name a folder that shortlist fit or model.save wrote",
             )
         files: dict[str, BufferedReader] = {}
         for name in names:
@@ -124,7 +124,8 @@ def _is_at(path: Path, directory: int) -> bool:
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> BundleError:
-    shown, remedy = shortened(str(path), _LONGEST), "name a folder that model.save(...) wrote"
+    shown = shortened(str(path), _LONGEST)
+    remedy = "name a folder that shortlist fit or model.save wrote"
     if isinstance(error, FileNotFoundError):
         return BundleError(f"{shown} does not exist", remedy=remedy)
     if isinstance(error, NotADirectoryError):

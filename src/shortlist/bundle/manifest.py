@@ -59,7 +59,7 @@ def manifest_of(folder: Folder) -> Manifest:
     if MANIFEST not in folder:
         raise BundleError(
             f"{path} is not a bundle (it has no manifest.json)",
-            remedy="name a folder that model.save(...) wrote",
+            remedy="name a folder that shortlist fit or model.save wrote",
         )
     try:
         content = json.loads(folder.read(MANIFEST).decode("utf-8"))

@@ -46,7 +46,8 @@ def fit(
         list[str] | None, Option("--set", metavar="KEY=VALUE", help="A hyper-parameter.")
     ] = None,
     seconds: Annotated[
-        float | None, Option(help="With --model auto: about how long it may take.")
+        float | None,
+        Option(help="With --model auto: about how long it may take. Default: no limit."),
     ] = None,
     minutes: Minutes = None,
     by: Annotated[

@@ -427,10 +427,9 @@ def test_without_penalty_fold_in_gives_the_shortest_exact_vector() -> None:
 
 
 def test_without_biases_the_scale_of_a_history_does_not_change_the_order() -> None:
-    """So choices without ratings give the same list as equal ratings."""
     model = small().fit(films())
-    plain, rated = (Query(history=[2, 7, 9]), Query(history=dict.fromkeys([2, 7, 9], 4.0)))
-    lists = [model.recommend(queries=[one], k=9).to_arrow().to_pydict() for one in (plain, rated)]
+    light, heavy = (Query(history=dict.fromkeys([2, 7, 9], weight)) for weight in (1.0, 4.0))
+    lists = [model.recommend(queries=[one], k=9).to_arrow().to_pydict() for one in (light, heavy)]
     assert lists[0]["item_id"] == lists[1]["item_id"]
     assert_allclose(4 * np.array(lists[0]["score"]), lists[1]["score"], rtol=1e-5)
 

@@ -327,8 +327,8 @@ def test_the_last_dislike_is_revoked() -> None:
 def test_an_item_without_interactions_is_new_also_if_it_is_in_the_item_table(
     features: bool,
 ) -> None:
-    """IALS learns the same vector for it as for an item that was not known before."""
-    items = {"item_id": [1, 2, 3, 4], "kind": ["a", "b", "a", "b"]}
+    """IALS learns a vector for it, as for an item that was not known before."""
+    items: dict[str, Any] = {"item_id": [1, 2, 3, 4], "kind": ["a", "b", "a", "b"]}
     known = {name: values[:3] for name, values in items.items()}
     log = sl.Dataset.from_tables
     old = {"user_id": [1, 1, 2, 2, 3], "item_id": [1, 2, 2, 3, 1]}

@@ -54,7 +54,8 @@ def test_the_files_hold_the_lists(model: ItemCosine, tmp_path: Path) -> None:
 
 def test_numbers_of_numpy_are_numbers(model: ItemCosine, tmp_path: Path) -> None:
     given: dict[str, Any] = {"k": np.int64(3), "lists_per_file": np.int32(15)}
-    model.recommend_to(tmp_path / "lists", diversity=np.float32(0.5), **given)
+    given["diversity"] = np.float32(0.5)
+    model.recommend_to(tmp_path / "lists", **given)
     written = model.recommend_to(tmp_path / "lists", k=3, lists_per_file=15, diversity=0.5)
     assert written.found == 3
 

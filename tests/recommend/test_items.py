@@ -10,6 +10,7 @@ from scored_model import scored
 
 from shortlist import engine
 from shortlist.errors import CapabilityError, ConfigError, InputError, UnknownIdError
+from shortlist.kernels.scores import dense_sparse
 from shortlist.models.cosine import ItemCosine
 from shortlist.models.popularity import Popularity
 from shortlist.recommend import items as item_lists
@@ -163,7 +164,7 @@ def test_of_sparse_scores_only_those_of_the_items_are_written_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = ItemCosine(neighbors=5, shrinkage=0, weighting="binary").fit(small_world().data)
-    data, widths, write = model.data, [], selection.dense_sparse
+    data, widths, write = model.data, [], dense_sparse
     items = data.items.ids.to_pylist()[3:5]
     users = np.arange(data.n_users, dtype=np.int32)
     whole = selection.dense(model.score(known_profiles(model, users)))[:, 3:5]

@@ -42,7 +42,7 @@ web:  ## bundle the page from web/; needs Node 20, which nothing else here does
 	npm --prefix web run check
 	npm --prefix web run build
 
-bench: $(BENCH)/.installed  ## the figures in docs/benchmarks.md and docs/performance.md; an hour or two
+bench: $(BENCH)/.installed  ## the figures in docs/benchmarks.md and docs/performance.md; three hours
 	$(BENCH)/bin/python benchmarks/accuracy.py
 	$(BENCH)/bin/python benchmarks/memory.py
 	$(BENCH)/bin/python benchmarks/ingest.py

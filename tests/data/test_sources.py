@@ -23,7 +23,7 @@ from shortlist.data.columns.roles import columns_of
 from shortlist.data.dataset import Dataset
 from shortlist.data.formats import delimited
 from shortlist.data.formats.delimited import Record, Text, column_names
-from shortlist.data.sources import relation
+from shortlist.data.sources import read as read_table
 from shortlist.data.sql import connect
 from shortlist.data.text_types import typed
 from shortlist.errors import InputError
@@ -35,7 +35,7 @@ def read(
     table: object, ids: tuple[str, ...] = ()
 ) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:
     with connect() as db:
-        rows = relation(db, table, label="interactions", ids=ids)
+        rows = read_table(db, table, label="interactions", ids=ids).rows
         return rows.columns, [str(kind) for kind in rows.types], rows.fetchall()
 
 
@@ -215,7 +215,7 @@ def test_a_layout_is_only_that_of_files_with_its_columns_and_separators(
     lines = (header, f"1,기생충,2019,{genres}{rest}", f"2,B,1991,Drama{rest}")
     path = write_csv(tmp_path / "items.csv", *lines, encoding=encoding)
     with connect() as db:
-        rows = relation(db, path, label="items", encoding=encoding)
+        rows = read_table(db, path, label="items", encoding=encoding).rows
         assert [row[3] for row in rows.fetchall()] == expected
 
 
@@ -249,13 +249,13 @@ def test_relations_of_this_and_another_database() -> None:
     with connect() as here, duckdb.connect() as there:
         for owner in (here, there):
             owner.execute("CREATE TABLE log AS SELECT range AS user_id FROM range(3)")
-            rows = relation(here, owner.table("log"), label="log")
+            rows = read_table(here, owner.table("log"), label="log").rows
             assert rows.fetchall() == [(0,), (1,), (2,)]
 
 
 def refusal(table: object) -> str:
     with connect() as db, pytest.raises(InputError) as caught:
-        relation(db, table, label="interactions")
+        read_table(db, table, label="interactions")
     return str(caught.value)
 
 
@@ -332,7 +332,7 @@ def test_line_breaks_in_column_names(
     path.write_bytes(text.encode(encoding))
     assert refusal(path).startswith("the row has 2 columns instead of 3\n  where: t.csv, row ")
     with connect() as db:
-        rows = relation(db, path, label="log", bad=BadRows("skip"))
+        rows = read_table(db, path, label="log", bad=BadRows("skip")).rows
         assert rows.columns == [name if len(name) == 1 else "Price (EUR)" for name in names]
         assert rows.fetchall() == [(1, 2, 3)]
 
@@ -380,7 +380,7 @@ def test_json_arrays_and_lines_under_the_name_json(tmp_path: Path) -> None:
     ):  # fmt: skip
         path = write_csv(tmp_path / name, text)
         with connect() as db:
-            assert relation(db, path, label="log").fetchall() == [(1, "a"), (2, "b")]
+            assert read_table(db, path, label="log").rows.fetchall() == [(1, "a"), (2, "b")]
 
 
 def test_ids_of_a_json_file_stay_as_they_are_written(tmp_path: Path) -> None:
@@ -390,7 +390,7 @@ def test_ids_of_a_json_file_stay_as_they_are_written(tmp_path: Path) -> None:
     ):
         path = write_csv(tmp_path / "a.jsonl", f'{{"user": "{user}", "item": "{item}", "n": 1.5}}')
         with connect() as db:
-            rows = relation(db, path, label="log", ids=("user", "item"))
+            rows = read_table(db, path, label="log", ids=("user", "item")).rows
             assert rows.fetchall() == [(user, item, 1.5)]
 
 
@@ -413,7 +413,7 @@ def test_wide_tables_are_read_in_seconds(tmp_path: Path) -> None:
     rows = [[str(n % 3), str(n), *(["0.5", "x", "7"] * 100)] for n in range(4)]
     path = write_csv(tmp_path / "a.csv", *(",".join(row) for row in [names, *rows]))
     with connect() as db:
-        table = relation(db, path, label="log")
+        table = read_table(db, path, label="log").rows
         assert table.columns == names
         assert [*map(str, table.types)] == ["BIGINT"] * 2 + ["DOUBLE", "VARCHAR", "BIGINT"] * 100
         table.create_view("wide")
@@ -564,11 +564,11 @@ def test_a_named_index_is_a_column_and_lazy_frames_are_collected() -> None:
         for index in (range(2), [5, 3]):
             ids = pd.RangeIndex(2, name="sku") if index == range(2) else pd.Index(index, name="sku")
             frame = pd.DataFrame({"colour": ["red", "blue"]}, index=ids)
-            rows = relation(db, frame, label="items")
+            rows = read_table(db, frame, label="items").rows
             assert rows.columns == ["sku", "colour"]
             assert rows.fetchall() == [(index[0], "red"), (index[1], "blue")]
         lazy = pl.DataFrame({"sku": [7]}).lazy()
-        assert relation(db, lazy, label="items").fetchall() == [(7,)]
+        assert read_table(db, lazy, label="items").rows.fetchall() == [(7,)]
 
 
 def test_a_column_of_several_types_is_named_with_a_remedy() -> None:
@@ -615,12 +615,12 @@ def test_dates_in_json_are_read_by_our_rules(tmp_path: Path) -> None:
         + row.format(2, "05-06-2024", "2024-05-06T09:00:00+09:00", "01-02-03")
     )
     with connect() as db:
-        rows = relation(db, path, label="log")
+        rows = read_table(db, path, label="log").rows
         assert rows.fetchall() == [
             (1, "03-04-2024", dt.datetime(2024, 5, 6), "11-22-63"),
             (2, "05-06-2024", dt.datetime(2024, 5, 6), "01-02-03"),
         ]
-        assert relation(db, path, label="log", texts=["at"]).fetchall()[0][2] == "2024-05-06"
+        assert read_table(db, path, label="log", texts=["at"]).rows.fetchall()[0][2] == "2024-05-06"
 
 
 def test_json_fields_of_several_types(tmp_path: Path) -> None:
@@ -631,7 +631,7 @@ def test_json_fields_of_several_types(tmp_path: Path) -> None:
         ' {"id": null, "tags": null, "pay": null, "doc": null}]'
     )
     with connect() as db:
-        assert relation(db, path, label="items").fetchall() == [
+        assert read_table(db, path, label="items").rows.fetchall() == [
             ("x", ["a", "b"], {"min": "3", "a JSON, b": "u"}, '{"k":1}'),
             ("1", ["a"], {"min": "none", "a JSON, b": None}, '["d"]'),
             (None, None, None, None),
@@ -642,7 +642,7 @@ def test_json_records_with_rare_fields_are_no_maps(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("".join(f'{{"id": {n}, "of": {{"k{n}": {n}}}}}\n' for n in range(90)))
     with connect() as db:
-        rows = relation(db, path, label="items").fetchall()
+        rows = read_table(db, path, label="items").rows.fetchall()
     assert len(rows[0][1]) == 90
     assert rows[7][1]["k7"] == 7
     assert rows[7][1]["k8"] is None
@@ -653,7 +653,7 @@ def test_encodings_of_json(tmp_path: Path, encoding: str) -> None:
     for name, text in (("a.jsonl", '{"id": "가"}\n{"id": "나"}'), ("b.json", '[{"id": "가"}]')):
         (tmp_path / name).write_text(text, encoding=encoding)
         with connect() as db:
-            rows = relation(db, tmp_path / name, label="log", encoding="cp949").fetchall()
+            rows = read_table(db, tmp_path / name, label="log", encoding="cp949").rows.fetchall()
         assert rows[0] == ("가",)
 
 

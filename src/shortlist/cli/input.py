@@ -42,7 +42,7 @@ def _columns(source: Path) -> dict[str, list[str]]:
     """Read the columns of a table as texts; none if the file has one id on each line."""
     from shortlist.data.formats.delimited import column_names
     from shortlist.data.formats.text_files import encoding_of
-    from shortlist.data.sources import relation
+    from shortlist.data.sources import read
     from shortlist.data.sql import connect, quoted
 
     if not _is_table(source):
@@ -53,8 +53,8 @@ def _columns(source: Path) -> dict[str, list[str]]:
             if len(names) == 1:
                 return {}
         else:
-            names = relation(db, source, label=source.name).columns
-        rows = relation(db, source, label=source.name, ids=names)  # 007 and 17850.0 are ids
+            names = read(db, source, label=source.name).rows.columns
+        rows = read(db, source, label=source.name, ids=names).rows  # 007 and 17850.0 are ids
         texts = ", ".join(
             f"CAST({quoted(name)} AS VARCHAR) AS {quoted(name)}" for name in rows.columns
         )
@@ -79,12 +79,12 @@ def _rows(source: Path, known: pa.Table) -> list[dict[str, Any]]:
     """Read the values of each row of a table that are not missing."""
     import pyarrow as pa
 
-    from shortlist.data.sources import relation
+    from shortlist.data.sources import read
     from shortlist.data.sql import connect, quoted_list
 
     texts = [field.name for field in known.schema if pa.types.is_string(field.type)]
     with connect() as db:
-        rows = relation(db, source, label=source.name, texts=texts)
+        rows = read(db, source, label=source.name, texts=texts).rows
         names = [name for name in rows.columns if name in known.column_names]
         others = [name for name in rows.columns if name not in names]
         if not names:

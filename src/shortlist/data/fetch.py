@@ -17,7 +17,7 @@ import duckdb
 
 from shortlist.data.samples import generate_jobs, generate_orders, sample_paths
 from shortlist.data.samples.board import POSTINGS, RESUMES
-from shortlist.data.sources import relation
+from shortlist.data.sources import read
 from shortlist.data.sql import connect
 from shortlist.errors import DownloadError, InputError, require_known
 from shortlist.files import atomic_directory
@@ -206,7 +206,7 @@ def _verify(folder: Path, origin: str) -> None:
     ratings = next(path for path in (folder / "u.data", folder / "ml-100k.inter") if path.is_file())
     try:
         with connect() as db:
-            rows = relation(db, ratings, label="ml-100k")
+            rows = read(db, ratings, label="ml-100k").rows
             counts = db.execute(
                 "SELECT count(*), count(DISTINCT user_id), count(DISTINCT item_id) FROM rows"
             ).fetchall()[0]

@@ -42,22 +42,6 @@ _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 _table_numbers = count()
 
 
-def relation(
-    connection: Connection,
-    table: Any,
-    *,
-    label: str,
-    ids: Collection[str] = (),
-    texts: Collection[str] = (),
-    encoding: str | None = None,
-    bad: BadRows | None = None,
-) -> duckdb.DuckDBPyRelation:
-    """Return the rows of :func:`read`."""
-    return read(
-        connection, table, label=label, ids=ids, texts=texts, encoding=encoding, bad=bad
-    ).rows
-
-
 def read(
     connection: Connection,
     table: Any,

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from shortlist.data.sources import relation
+from shortlist.data.sources import read
 from shortlist.data.sql import Connection
 from shortlist.errors import InputError, require_known
 
@@ -24,7 +24,7 @@ _KEY = b"labels"
 
 def read_labels(connection: Connection, table: Any, encoding: str | None = None) -> Labels:
     """Read a table of labels; an InputError if it lacks a column, a name or a label."""
-    rows = relation(connection, table, label="labels", texts=COLUMNS, encoding=encoding)
+    rows = read(connection, table, label="labels", texts=COLUMNS, encoding=encoding).rows
     for name in COLUMNS:
         if name not in rows.columns:
             raise InputError(

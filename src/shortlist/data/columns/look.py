@@ -22,7 +22,7 @@ from shortlist.data.formats import scan
 from shortlist.data.formats.text_files import NotEncodedError
 from shortlist.data.moments import LIFE_SPAN
 from shortlist.data.rules.text import written_word
-from shortlist.data.sources import relation
+from shortlist.data.sources import read
 from shortlist.data.sql import connect
 from shortlist.errors import ShortlistError
 from shortlist.frames import Tabular
@@ -212,8 +212,8 @@ def look(
 def _look(table: Any, users: Any, items: Any, encoding: str | None, given: dict[str, Any]) -> Look:
     """Look at tables, in which the text that is not UTF-8 has the encoding."""
     with connect() as db, scan.translated("the table"):
-        read = relation(db, table, label="interactions", encoding=encoding, bad=BadRows("skip"))
-        read.create_view("looked_at")
+        listed = read(db, table, label="interactions", encoding=encoding, bad=BadRows("skip")).rows
+        listed.create_view("looked_at")
         rows, columns = columns_of(db, "looked_at")
         if items is not None:
             given = {"title": None} | given  # its titles are found by their name

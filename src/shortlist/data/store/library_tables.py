@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from shortlist.data.formats.layout import same
-from shortlist.data.sources import relation
+from shortlist.data.sources import read
 from shortlist.data.sql import Connection
 from shortlist.data.store.checks import check
 from shortlist.data.store.database import Database
@@ -117,7 +117,7 @@ def _stage_lists(
     db: Connection, table: Table, name: str, recommendations: Any
 ) -> tuple[StagedRows, dict[str, Any]]:
     """Stage the lists, whose ``run_id`` is set later; return them and the columns of the run."""
-    given = relation(db, recommendations, label="recommendations")
+    given = read(db, recommendations, label="recommendations").rows
     types = dict(zip(given.columns, map(str, given.types), strict=True))
     asked_by = "query" if "query" in types else "user_id"
     for column in (asked_by, "item_id", "rank", "score", "source"):

@@ -17,7 +17,7 @@ from shortlist.data.bad_rows import BadRows, OnBadRow, SkippedRows, Source
 from shortlist.data.coding.reading import Reading
 from shortlist.data.formats import scan
 from shortlist.data.formats.layout import Fill, Layout, same
-from shortlist.data.sources import relation
+from shortlist.data.sources import read
 from shortlist.data.sql import Connection, quoted, quoted_list, types_of
 from shortlist.data.store.checks import check, copy_keys
 from shortlist.data.store.database import Database
@@ -272,7 +272,7 @@ def match_input(
     if isinstance(given.content, Path):
         scan.require_file(given.content, given.label)
     else:
-        rows = relation(connection, given.content, label=given.label)
+        rows = read(connection, given.content, label=given.label).rows
         connection.register(frame, rows.to_arrow_table())
     attempts = [
         (layout, *_read(connection, given, layout, frame, encoding, bad))
